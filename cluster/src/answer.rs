@@ -1,0 +1,194 @@
+//! What each fault does to a request.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::response::Builder;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use tokio::sync::mpsc;
+
+use crate::BoxError;
+use crate::connection::{Ending, Order};
+use crate::cut_body::CutBody;
+use crate::fault::Fault;
+use crate::region::Region;
+use crate::tasks::Spawner;
+use crate::upload::Upload;
+
+type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+/// Answers the requests of one connection.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    region: Arc<Region>,
+    orders: mpsc::UnboundedSender<Order>,
+    spawner: Spawner,
+    requests: AtomicU32,
+}
+
+impl Answers {
+    pub(crate) fn new(
+        region: Arc<Region>,
+        orders: mpsc::UnboundedSender<Order>,
+        spawner: Spawner,
+    ) -> Self {
+        let requests = AtomicU32::new(0);
+        Answers {
+            region,
+            orders,
+            spawner,
+            requests,
+        }
+    }
+
+    /// Records the request at once, in order of arrival; the rest is up to the future.
+    pub(crate) fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Answer, BoxError>> + Send + use<> {
+        let (head, body) = request.into_parts();
+        let (fault, entry) = self.region.meet(&head, !body.is_end_stream());
+        let call = Call {
+            region: Arc::clone(&self.region),
+            orders: self.orders.clone(),
+            spawner: self.spawner.clone(),
+            earlier: self.requests.fetch_add(1, Ordering::Relaxed),
+        };
+        call.answer(fault, Upload::new(body, entry))
+    }
+}
+
+/// One request's view of its connection.
+#[derive(Debug)]
+struct Call {
+    region: Arc<Region>,
+    orders: mpsc::UnboundedSender<Order>,
+    spawner: Spawner,
+    /// How many requests came before on this connection.
+    earlier: u32,
+}
+
+impl Call {
+    async fn answer(self, fault: Fault, mut upload: Upload) -> Result<Answer, BoxError> {
+        match fault {
+            Fault::None => {
+                let length = upload.read().await?;
+                self.greet(length)
+            }
+            Fault::Delay(delay) => {
+                let length = upload.read().await?;
+                tokio::time::sleep(delay).await;
+                self.greet(length)
+            }
+            Fault::BlackHole => {
+                upload.read().await?;
+                pending().await
+            }
+            Fault::Status(code) => {
+                upload.read().await?;
+                self.status(code, &[])
+            }
+            Fault::StatusWith(code, headers) => {
+                upload.read().await?;
+                self.status(code, &headers)
+            }
+            Fault::EarlyStatus(code) => self.early(code, upload),
+            Fault::StatusAfter(bytes, code) => {
+                upload.read_at_least(bytes).await?;
+                self.early(code, upload)
+            }
+            Fault::CutBody => {
+                upload.read().await?;
+                let head = self.head(200).header(CONTENT_LENGTH, 100);
+                Ok(head.body(CutBody::new(self.orders).boxed_unsync())?)
+            }
+            // A connection that Refuse is about to close brought one more request.
+            Fault::Refuse | Fault::Reset => self.end(Ending::Reset).await,
+            Fault::Close => self.end(Ending::Fin(Bytes::new())).await,
+            Fault::HalfHead => {
+                self.end(Ending::Fin(Bytes::from_static(b"HTTP/1.1 200 OK\r\nx-reg")))
+                    .await
+            }
+            Fault::Garbage => {
+                self.end(Ending::Fin(Bytes::from_static(
+                    b"\x16\x03\x01 no HTTP\r\n\r\n",
+                )))
+                .await
+            }
+            Fault::GoAway => {
+                let last_stream = stream_of_latest(self.earlier);
+                self.end(Ending::Fin(go_away(last_stream))).await
+            }
+            Fault::RefusedStream => Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into()),
+            // hyper resets the stream with the code that it finds in a service's error.
+            Fault::ResetStream(code) => Err(h2::Error::from(h2::Reason::from(code)).into()),
+            Fault::First(..) => unreachable!("a script hands out what is in First"),
+        }
+    }
+
+    fn head(&self, code: u16) -> Builder {
+        Response::builder()
+            .status(code)
+            .header("x-region", &self.region.name)
+    }
+
+    fn greet(&self, length: usize) -> Result<Answer, BoxError> {
+        let head = self.head(200).header("x-body-len", length);
+        Ok(head.body(text(format!("{}\n", self.region.name)))?)
+    }
+
+    fn status(&self, code: u16, headers: &[(&'static str, String)]) -> Result<Answer, BoxError> {
+        let mut head = self.head(code);
+        for (name, value) in headers {
+            head = head.header(*name, value);
+        }
+        Ok(head.body(text(format!("{} {code}\n", self.region.name)))?)
+    }
+
+    /// Answers while the request body stays open: hyper closes it only when it is dropped.
+    fn early(&self, code: u16, upload: Upload) -> Result<Answer, BoxError> {
+        self.spawner.execute(upload.trickle());
+        Ok(self
+            .head(code)
+            .body(Empty::new().map_err(|never| match never {}).boxed_unsync())?)
+    }
+
+    async fn end(&self, ending: Ending) -> Result<Answer, BoxError> {
+        // Nobody takes the order only when the connection has ended already.
+        let _ = self.orders.send(Order::End(ending));
+        pending().await
+    }
+}
+
+fn text(text: String) -> UnsyncBoxBody<Bytes, BoxError> {
+    Full::from(text)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// The id of the last of so many streams that a client opened; they are odd and rise by two (RFC 9113 5.1.1).
+///
+/// Too low, if the client skipped an id, but never as high as the stream that comes next.
+fn stream_of_latest(streams: u32) -> u32 {
+    (streams * 2).saturating_sub(1)
+}
+
+/// A GOAWAY frame (RFC 9113 6.8). Neither hyper nor h2 sends one that denies a stream they took.
+fn go_away(last_stream: u32) -> Bytes {
+    let mut frame = BytesMut::with_capacity(17);
+    frame.put_slice(&[0, 0, 8]); // length of the payload
+    frame.put_u8(7); // GOAWAY
+    frame.put_u8(0); // no flags
+    frame.put_u32(0); // the connection
+    frame.put_u32(last_stream);
+    frame.put_u32(h2::Reason::NO_ERROR.into());
+    frame.freeze()
+}

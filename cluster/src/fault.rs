@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::region::Protocol;
+
+/// What a region does to the requests it receives.
+///
+/// A fault applies to requests whose head arrives after [`Server::set`](crate::Server::set) has returned; a request already
+/// being answered keeps the fault it met. Answers carry `x-region: <name>`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Reads the whole body and answers 200 with `x-body-len: <n>` and the text `<name>\n`.
+    None,
+    /// Refuses connections. Those that exist are closed. Cannot be inside [`Fault::First`].
+    Refuse,
+    /// Reads the whole body, then answers that status with the text `<name> <status>\n`.
+    Status(u16),
+    /// As [`Fault::Status`], with these headers too.
+    StatusWith(u16, Vec<(&'static str, String)>),
+    /// Answers that status at once and keeps the request body open: neither reset nor closed.
+    ///
+    /// The rest of the body is then read at a trickle (about 3 MB/s), so that a client which closes or resets is noticed, while
+    /// one that goes on uploading is not done soon. The answer has no body; over HTTP/2 its head carries END_STREAM.
+    EarlyStatus(u16),
+    /// Reads at least that many bytes of the body, or all of it if it is shorter, then does as [`Fault::EarlyStatus`].
+    StatusAfter(usize, u16),
+    /// Reads the whole request and never answers.
+    BlackHole,
+    /// Reads the whole body, waits, then answers as [`Fault::None`].
+    Delay(Duration),
+    /// Reads the request head, then closes the connection (FIN) without an answer.
+    Close,
+    /// Reads the request head, then resets the connection (RST) without an answer.
+    Reset,
+    /// HTTP/1.1 only: reads the request head, sends half a response head, then FIN.
+    HalfHead,
+    /// HTTP/1.1 only: reads the request head, sends bytes that are no HTTP, then FIN.
+    Garbage,
+    /// Reads the whole body, answers 200 with `content-length: 100` and 10 bytes, then breaks off: FIN, or over HTTP/2
+    /// RST_STREAM with INTERNAL_ERROR and the connection kept.
+    CutBody,
+    /// HTTP/2 only: GOAWAY (NO_ERROR) with a last stream below the request's, so that it was never processed; then FIN.
+    ///
+    /// The connection's other unanswered requests end with it.
+    GoAway,
+    /// HTTP/2 only: RST_STREAM with REFUSED_STREAM; the connection is kept.
+    RefusedStream,
+    /// HTTP/2 only: RST_STREAM with that code; the connection is kept.
+    ResetStream(u32),
+    /// The first `n` requests since it was set meet the fault, later ones [`Fault::None`].
+    First(usize, Box<Fault>),
+}
+
+impl Fault {
+    /// What a server of this protocol cannot do about this fault, if anything.
+    pub(crate) fn objection(&self, protocol: Protocol) -> Option<String> {
+        let h2_only = matches!(
+            self,
+            Fault::GoAway | Fault::RefusedStream | Fault::ResetStream(_)
+        );
+        let http1_only = matches!(self, Fault::HalfHead | Fault::Garbage);
+        match (self, protocol) {
+            (_, Protocol::Http1) if h2_only => Some(format!("{self:?} needs HTTP/2")),
+            (_, Protocol::H2c) if http1_only => Some(format!("{self:?} needs HTTP/1.1")),
+            (Fault::First(_, inner), _) if matches!(**inner, Fault::Refuse) => {
+                Some("a refused connection brings no request to count".to_owned())
+            }
+            (Fault::First(_, inner), _) => inner.objection(protocol),
+            (Fault::Status(code) | Fault::EarlyStatus(code) | Fault::StatusAfter(_, code), _) => {
+                bad_status(*code)
+            }
+            (Fault::StatusWith(code, headers), _) => {
+                bad_status(*code).or_else(|| bad_header(headers))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the request meets that comes after `earlier` others.
+    fn for_request(&self, earlier: usize) -> Fault {
+        match self {
+            Fault::First(n, inner) if earlier < *n => inner.for_request(earlier),
+            Fault::First(..) => Fault::None,
+            fault => fault.clone(),
+        }
+    }
+}
+
+fn bad_status(code: u16) -> Option<String> {
+    match StatusCode::from_u16(code) {
+        Ok(status) if !status.is_informational() => None,
+        _ => Some(format!("{code} is not the status of an answer")),
+    }
+}
+
+fn bad_header(headers: &[(&'static str, String)]) -> Option<String> {
+    let bad = headers.iter().find(|(name, value)| {
+        name.parse::<HeaderName>().is_err() || value.parse::<HeaderValue>().is_err()
+    });
+    bad.map(|header| format!("{header:?} is not a header"))
+}
+
+/// The fault in force and the number of requests that met it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    fault: Fault,
+    met: usize,
+}
+
+impl Script {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Script { fault, met: 0 }
+    }
+
+    pub(crate) fn next(&mut self) -> Fault {
+        let fault = self.fault.for_request(self.met);
+        self.met += 1;
+        fault
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn met_by(fault: Fault, requests: usize) -> Vec<String> {
+        let mut script = Script::new(fault);
+        (0..requests)
+            .map(|_| format!("{:?}", script.next()))
+            .collect()
+    }
+
+    #[test]
+    fn first_ends_after_n_requests() {
+        let fault = Fault::First(2, Box::new(Fault::BlackHole));
+        assert_eq!(met_by(fault, 3), ["BlackHole", "BlackHole", "None"]);
+    }
+
+    #[test]
+    fn nested_first_counts_the_same_requests() {
+        let fault = Fault::First(2, Box::new(Fault::First(1, Box::new(Fault::Close))));
+        assert_eq!(met_by(fault, 3), ["Close", "None", "None"]);
+    }
+
+    #[test]
+    fn faults_that_cannot_be_acted_out_are_objected_to() {
+        for fault in [Fault::GoAway, Fault::RefusedStream, Fault::ResetStream(2)] {
+            assert!(fault.objection(Protocol::Http1).is_some(), "{fault:?}");
+            assert!(fault.objection(Protocol::H2c).is_none(), "{fault:?}");
+        }
+        for fault in [Fault::HalfHead, Fault::First(1, Box::new(Fault::Garbage))] {
+            assert!(fault.objection(Protocol::H2c).is_some(), "{fault:?}");
+            assert!(fault.objection(Protocol::Http1).is_none(), "{fault:?}");
+        }
+        let refuse_first = Fault::First(1, Box::new(Fault::Refuse));
+        let bad_header = Fault::StatusWith(503, vec![("retry after", "1".to_owned())]);
+        for fault in [
+            Fault::Status(99),
+            Fault::EarlyStatus(103),
+            refuse_first,
+            bad_header,
+        ] {
+            assert!(fault.objection(Protocol::Http1).is_some(), "{fault:?}");
+        }
+        let good_header = Fault::StatusWith(503, vec![("Retry-After", "1".to_owned())]);
+        assert!(good_header.objection(Protocol::Http1).is_none());
+    }
+}

@@ -1,0 +1,140 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::fault::Fault;
+use crate::port::Port;
+use crate::record::{Counts, Recorded};
+use crate::region::{Protocol, Region};
+
+/// One region: a real server on 127.0.0.1 with a fixed port for its lifetime.
+///
+/// Dropping it stops it and closes its connections.
+pub struct Server {
+    region: Arc<Region>,
+    address: SocketAddr,
+    port: Mutex<Port>,
+}
+
+impl Server {
+    /// Starts a region that speaks HTTP/1.1.
+    pub async fn http1(name: &str) -> Server {
+        Server::start(name, Protocol::Http1)
+    }
+
+    /// Starts a region that speaks HTTP/2 with prior knowledge.
+    pub async fn h2c(name: &str) -> Server {
+        Server::start(name, Protocol::H2c)
+    }
+
+    fn start(name: &str, protocol: Protocol) -> Server {
+        let region = Arc::new(Region::new(name, protocol));
+        let port = Port::open_any(Arc::clone(&region));
+        Server {
+            region,
+            address: port.address(),
+            port: Mutex::new(port),
+        }
+    }
+
+    /// The name it was started with.
+    pub fn name(&self) -> &str {
+        &self.region.name
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Sets what requests meet from now on, also those on connections that exist already.
+    ///
+    /// The fault is in force when this returns: after [`Fault::Refuse`] no connection is left and none is accepted; after any
+    /// other, connections to the same port are. A request already being answered keeps the fault it met.
+    ///
+    /// # Panics
+    /// When the fault cannot be acted out: for another protocol, with an invalid status or header, or a refusal inside
+    /// [`Fault::First`].
+    pub async fn set(&self, fault: Fault) {
+        if let Some(objection) = fault.objection(self.region.protocol) {
+            panic!("region {}: {objection}", self.name());
+        }
+        // Held to the end, so that the port and the script change together.
+        let mut port = self.port.lock().await;
+        let refuse = matches!(fault, Fault::Refuse);
+        self.region.set(fault);
+        if refuse {
+            port.close().await;
+        } else {
+            port.open();
+        }
+    }
+
+    /// How many requests came whose head was received, whatever was answered.
+    pub fn hits(&self) -> usize {
+        self.counts().hits
+    }
+
+    /// How many connections were accepted.
+    pub fn connections(&self) -> usize {
+        self.counts().connections
+    }
+
+    /// The requests in order of arrival. A record's body grows as it is read.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.region.ledger.requests()
+    }
+
+    /// Waits until [`hits`](Server::hits) is at least `n`.
+    ///
+    /// # Panics
+    /// After 10 seconds.
+    pub async fn wait_hits(&self, n: usize) {
+        self.wait(&format!("{n} hits"), |counts| counts.hits >= n)
+            .await;
+    }
+
+    /// How many request bodies are open: neither read to their end, nor failed, nor dropped with their connection.
+    pub fn open_uploads(&self) -> usize {
+        self.counts().open_uploads
+    }
+
+    /// Waits until [`open_uploads`](Server::open_uploads) is zero.
+    ///
+    /// # Panics
+    /// After 10 seconds.
+    pub async fn wait_no_open_uploads(&self) {
+        self.wait("no open uploads", |counts| counts.open_uploads == 0)
+            .await;
+    }
+
+    fn counts(&self) -> Counts {
+        self.region.ledger.counts()
+    }
+
+    async fn wait(&self, what: &str, hope: impl FnMut(&Counts) -> bool) {
+        if let Err(counts) = self.region.ledger.wait(hope).await {
+            panic!(
+                "region {} waited in vain for {what}: {counts:?}",
+                self.name()
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.region.name)
+            .field("origin", &self.origin())
+            .field("protocol", &self.region.protocol)
+            .finish_non_exhaustive()
+    }
+}

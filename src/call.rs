@@ -1,0 +1,415 @@
+//! The memory of one call, and the decision after each attempt. No futures, timers or HTTP types.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    BoxError,
+    budget::Withdrawal,
+    classify::{Classify, Failure, FailureKind, Pushback, Reason},
+    config::Shared,
+    error::{Error, ErrorKind},
+    policy::{Policy, Replay},
+    region::Region,
+    report::{self, AttemptRecord, Served, Stop},
+};
+
+/// How much longer than the backoff a region may make a call wait to be asked again.
+///
+/// A region's wish is heard, but it is input from outside: it cannot hold a caller for minutes.
+const MAX_PUSHBACK: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    policy: Policy,
+    /// Whether the request does no harm when it arrives twice.
+    idempotent: bool,
+    route: u64,
+    home: usize,
+    deadline: Option<Instant>,
+
+    /// Where the current attempt goes.
+    place: usize,
+    number: u32,
+    /// When the current attempt was sent; `None` while its future has not been waited for.
+    sent: Option<Instant>,
+    /// What the current attempt cost, when it is a replay.
+    token: Option<Withdrawal>,
+    /// Whether the attempt timeout of the current attempt passed with nowhere else to go.
+    patient: bool,
+
+    /// The places of the attempts that failed.
+    tried: Vec<usize>,
+    records: Vec<AttemptRecord>,
+    redirected: bool,
+}
+
+/// What the request brings with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) idempotent: bool,
+    pub(crate) route: u64,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// The decision to make another attempt.
+#[derive(Debug)]
+pub(crate) struct Next {
+    place: usize,
+    token: Option<Withdrawal>,
+    /// How long to wait before it.
+    pub(crate) wait: Duration,
+}
+
+/// Why another attempt is considered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cause {
+    Failure(Failure),
+    /// The region does not serve the request; its answer has this reason.
+    WrongRegion(Reason),
+}
+
+impl Cause {
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Failure(failure) => failure.reason(),
+            Self::WrongRegion(reason) => *reason,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
+        match self {
+            Self::Failure(failure) => Some(failure.kind()),
+            Self::WrongRegion(_) => None,
+        }
+    }
+}
+
+impl Call {
+    /// A call whose first attempt goes home, or where else the regions' health sends it.
+    pub(crate) fn new(shared: Arc<Shared>, policy: Policy, home: usize, traits: Traits) -> Self {
+        let place = if policy.enabled {
+            shared.board.first(&shared.config.health, home)
+        } else {
+            home
+        };
+        shared.config.budget.called();
+        Self {
+            shared,
+            policy,
+            idempotent: traits.idempotent,
+            route: traits.route,
+            home,
+            deadline: traits.deadline,
+            place,
+            number: 1,
+            sent: None,
+            token: None,
+            patient: false,
+            tried: Vec::new(),
+            records: Vec::new(),
+            redirected: false,
+        }
+    }
+
+    pub(crate) fn classifier(&self) -> &dyn Classify {
+        &*self.shared.config.classifier
+    }
+
+    pub(crate) fn is_home(&self) -> bool {
+        self.place == self.home
+    }
+
+    pub(crate) fn home(&self) -> &Region {
+        self.shared.board.region(self.home)
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        self.shared.board.region(self.place)
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What is left of the call's time.
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
+        Some(self.deadline?.saturating_duration_since(now))
+    }
+
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Whether too little of the call's time is left for the current attempt to be sent.
+    pub(crate) fn is_too_late(&self, now: Instant) -> bool {
+        self.last_start().is_some_and(|last| now >= last)
+    }
+
+    /// When the current attempt must be on its way.
+    fn last_start(&self) -> Option<Instant> {
+        let deadline = self.deadline?;
+        let min = self.shared.config.min_attempt_time;
+        Some(deadline.checked_sub(min).unwrap_or_else(Instant::now))
+    }
+
+    /// The current attempt is on its way.
+    pub(crate) fn sent(&mut self, now: Instant) {
+        self.sent = Some(now);
+        if let Some(token) = &mut self.token {
+            token.sent();
+        }
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// When to look at the current attempt if it has not ended by then: after the attempt timeout,
+    /// if the call could then go elsewhere, and at the end of its time.
+    pub(crate) fn alarm(&self) -> Option<Instant> {
+        let patience = self.policy.attempt_timeout.filter(|_| self.may_move_on());
+        let patience = patience.and_then(|timeout| self.sent?.checked_add(timeout));
+        earlier(patience, self.deadline)
+    }
+
+    /// Until when to wait for the inner service to become ready for the current attempt.
+    pub(crate) fn ready_by(&self, now: Instant) -> Option<Instant> {
+        const BOUND: Duration = Duration::from_secs(5);
+        let bound = now.checked_add(self.policy.attempt_timeout.unwrap_or(BOUND));
+        earlier(bound, self.last_start())
+    }
+
+    fn may_move_on(&self) -> bool {
+        self.policy.enabled
+            && !self.patient
+            && self.number < self.policy.max_attempts
+            && self.may_replay(FailureKind::Unknown)
+            && (self.shared.config.retry_same_region
+                || self.shared.board.choices(self.home) > self.tried.len() + 1)
+    }
+
+    fn may_replay(&self, kind: FailureKind) -> bool {
+        match (kind, self.policy.replay) {
+            (FailureKind::NeverSent, _) | (_, Replay::Always) => true,
+            (_, Replay::Safe) => self.idempotent,
+            (_, Replay::Never) => false,
+        }
+    }
+
+    /// The region did its work: says where the answer came from, unless it is the usual place.
+    pub(crate) fn succeeded(
+        &mut self,
+        reason: Reason,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Served> {
+        self.shared.config.budget.deposit();
+        if let Some(token) = self.token.take() {
+            token.refund();
+        }
+        if !self.shared.config.health.is_off() && self.shared.board.succeeded(self.place) {
+            report::region_restored(self.region());
+        }
+        self.answered(reason, None, now)
+    }
+
+    /// The region answered, and the answer goes to the caller.
+    pub(crate) fn answered(
+        &mut self,
+        reason: Reason,
+        kind: Option<FailureKind>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Served> {
+        if self.number == 1 && self.is_home() {
+            return None;
+        }
+        self.record(reason, kind, now());
+        let records = std::mem::take(&mut self.records);
+        Some(Served::new(self.region().clone(), records))
+    }
+
+    /// Remembers a failure against the region.
+    pub(crate) fn blame(&self, cause: &Cause, now: Instant) {
+        let Cause::Failure(failure) = cause else {
+            return;
+        };
+        let Shared { config, board } = &*self.shared;
+        let ejected = board.failed(
+            &config.health,
+            self.place,
+            failure.blamed(),
+            self.route,
+            now,
+        );
+        if let Some(wait) = ejected {
+            report::region_ejected(self.region(), failure.reason(), wait);
+        }
+    }
+
+    /// Decides whether there is another attempt, and takes the token for it. `body` says whether the
+    /// request's body can still be sent again.
+    pub(crate) fn next(&self, cause: &Cause, body: bool, now: Instant) -> Result<Next, Stop> {
+        self.decide(cause, body, now)
+            .inspect_err(|&why| report::not_replayed(self.region(), why))
+    }
+
+    fn decide(&self, cause: &Cause, body: bool, now: Instant) -> Result<Next, Stop> {
+        match cause {
+            Cause::Failure(_) if !self.policy.enabled => return Err(Stop::Disabled),
+            Cause::Failure(failure) if !self.may_replay(failure.kind()) => {
+                return Err(Stop::NotReplayable);
+            }
+            // Once: a second region that sends the call away may send it in circles.
+            Cause::WrongRegion(_) if self.redirected => return Err(Stop::Regions),
+            _ => {}
+        }
+        if self.number >= self.policy.max_attempts {
+            return Err(Stop::Attempts);
+        }
+        if !body {
+            return Err(Stop::Body);
+        }
+        let Shared { config, board } = &*self.shared;
+        let mut tried = self.tried.clone();
+        tried.push(self.place);
+        let place = board
+            .next(&config.health, self.home, &tried, now)
+            .or_else(|| {
+                config
+                    .retry_same_region
+                    .then(|| board.again(self.home, &tried))
+            })
+            .ok_or(Stop::Regions)?;
+        let wait = match cause {
+            Cause::Failure(failure) => self.wait(failure, place)?,
+            Cause::WrongRegion(_) => Duration::ZERO,
+        };
+        if let Some(left) = self.left(now) {
+            if left <= wait || left - wait < config.min_attempt_time {
+                return Err(Stop::Deadline);
+            }
+        }
+        let token = config.budget.withdraw().ok_or(Stop::Budget)?;
+        Ok(Next {
+            place,
+            token: Some(token),
+            wait,
+        })
+    }
+
+    fn wait(&self, failure: &Failure, place: usize) -> Result<Duration, Stop> {
+        let wait = self
+            .shared
+            .config
+            .backoff
+            .delay(self.number, fastrand::f64());
+        match failure.pushed_back() {
+            Some(Pushback::Never) => Err(Stop::Pushback),
+            Some(Pushback::After(wish)) if place == self.place => {
+                Ok(wait.max(wish.min(wait.saturating_add(MAX_PUSHBACK))))
+            }
+            _ => Ok(wait),
+        }
+    }
+
+    /// Ends the current attempt for another one.
+    pub(crate) fn move_on(&mut self, cause: &Cause, next: Next, now: Instant) {
+        self.record(cause.reason(), cause.kind(), now);
+        let Shared { config, board } = &*self.shared;
+        let to = board.region(next.place);
+        report::failing_over(self.number, self.region(), to, next.wait);
+        match cause {
+            Cause::Failure(failure) => {
+                // Another region is asked, so the failed one can have the rest it asked for.
+                if let Some(Pushback::After(wish)) = failure.pushed_back() {
+                    if next.place != self.place {
+                        if let Some(wait) = board.rest(&config.health, self.place, wish, now) {
+                            report::region_ejected(self.region(), failure.reason(), wait);
+                        }
+                    }
+                }
+            }
+            Cause::WrongRegion(_) => self.redirected = true,
+        }
+        self.tried.push(self.place);
+        self.place = next.place;
+        self.number += 1;
+        self.sent = None;
+        self.token = next.token;
+        self.patient = false;
+    }
+
+    /// The attempt timeout passed, and there is nowhere else to go: the attempt goes on.
+    pub(crate) fn stay(&mut self) {
+        self.patient = true;
+    }
+
+    /// Ends the call with the error of its last attempt.
+    pub(crate) fn failed(
+        &mut self,
+        cause: &Cause,
+        stop: Stop,
+        source: Option<BoxError>,
+        now: Instant,
+    ) -> Error {
+        self.record(cause.reason(), cause.kind(), now);
+        let unsent = |record: &AttemptRecord| record.failure() == Some(FailureKind::NeverSent);
+        let kind = if self.records.iter().all(unsent) {
+            ErrorKind::NeverSent
+        } else {
+            ErrorKind::Unknown
+        };
+        self.error(kind, Some(stop), source)
+    }
+
+    /// Ends the call with an error that no region is to blame for.
+    pub(crate) fn refused(&mut self, reason: Reason, source: BoxError, now: Instant) -> Error {
+        self.record(reason, None, now);
+        self.error(ErrorKind::Request, None, Some(source))
+    }
+
+    /// Ends the call because its time is over.
+    pub(crate) fn timed_out(&mut self, now: Instant) -> Error {
+        let lasted = self.sent.map(|sent| now.saturating_duration_since(sent));
+        if let (Some(lasted), Some(timeout), false) =
+            (lasted, self.policy.attempt_timeout, self.patient)
+        {
+            // The region had its time, even though the call had nowhere else to go.
+            if lasted >= timeout {
+                let failure = Failure::unknown(Reason::AttemptTimeout);
+                self.blame(&Cause::Failure(failure), now);
+            }
+        }
+        let kind = match lasted {
+            Some(_) => FailureKind::Unknown,
+            None => FailureKind::NeverSent,
+        };
+        self.record(Reason::TotalTimeout, Some(kind), now);
+        self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
+    }
+
+    fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {
+        Error::new(kind, stop, std::mem::take(&mut self.records), source)
+    }
+
+    fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {
+        let elapsed = self
+            .sent
+            .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+        let region = self.region().clone();
+        if kind.is_some() {
+            report::attempt_failed(self.number, &region, reason, elapsed);
+        }
+        self.records
+            .push(AttemptRecord::new(region, reason, elapsed, kind));
+    }
+}
+
+fn earlier(one: Option<Instant>, two: Option<Instant>) -> Option<Instant> {
+    match (one, two) {
+        (Some(one), Some(two)) => Some(one.min(two)),
+        (one, two) => one.or(two),
+    }
+}

@@ -1,0 +1,222 @@
+//! What an error says of the request: the one place that looks at types of other crates.
+//!
+//! Errors are told apart by type along the source chain, never by text. hyper does not promise the
+//! types of its sources, and a second major version of h2 in the tree would make every downcast
+//! here miss; the tests in `tests/failover/transport.rs` provoke each case on a real connection, so
+//! that such a change fails there. What is not recognised was perhaps sent.
+
+use std::{error::Error as StdError, io, iter};
+
+use super::{Failure, Reason, Verdict};
+
+/// The longest source chain that is followed; real ones have six links.
+const DEPTH: usize = 32;
+
+pub(super) fn classify(error: &(dyn StdError + 'static)) -> Verdict {
+    let mut facts = Facts::default();
+    chain(error).for_each(|cause| facts.note(cause));
+    facts.verdict()
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>() {
+            // The `source()` of an io::Error skips the error that it wraps.
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+    .take(DEPTH)
+}
+
+/// What the links of a chain say, each for itself.
+#[derive(Default)]
+struct Facts {
+    /// The request cannot be sent by anybody.
+    unusable: bool,
+    /// There was never a connection for the request.
+    unconnected: bool,
+    /// The peer, or the client itself, said that it did not process the request.
+    unprocessed: bool,
+    /// Middleware refused the request before it reached the client.
+    unready: bool,
+    timed_out: bool,
+    garbled: bool,
+    cut: bool,
+    io: Option<io::ErrorKind>,
+}
+
+impl Facts {
+    fn note(&mut self, cause: &(dyn StdError + 'static)) {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            self.note_io(error);
+        }
+        #[cfg(feature = "hyper-util")]
+        self.note_hyper(cause);
+        #[cfg(feature = "tower")]
+        self.note_tower(cause);
+    }
+
+    fn note_io(&mut self, error: &io::Error) {
+        // The innermost names the reason: outer ones often say no more than "other".
+        self.io = Some(error.kind());
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            self.unconnected = true;
+        }
+    }
+
+    #[cfg(feature = "hyper-util")]
+    fn note_hyper(&mut self, cause: &(dyn StdError + 'static)) {
+        if let Some(error) = cause.downcast_ref::<hyper_util::client::legacy::Error>() {
+            // The client gives the connection to every error that occurred on one; an error without
+            // a cause is its complaint about the request.
+            self.unusable |= error.source().is_none();
+            self.unconnected |= error.connect_info().is_none();
+        } else if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            // "Canceled" is what hyper calls a request that it never began to write.
+            self.unprocessed |= error.is_canceled();
+            self.unusable |= error.is_user();
+            self.timed_out |= error.is_timeout();
+            self.garbled |= error.is_parse();
+            self.cut |= error.is_incomplete_message() || error.is_closed();
+        } else if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            if error.is_remote() {
+                // h2 gives a GOAWAY only to streams above the last one the peer will process, and
+                // REFUSED_STREAM means the same (RFC 9113, 8.7).
+                self.unprocessed |=
+                    error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                self.cut |= error.is_reset();
+            } else if error.is_library() {
+                self.garbled = true;
+            } else if error.is_reset() {
+                // Neither the peer nor h2: this side gave up, for its request body failed.
+                self.unusable = true;
+            } else if let Some(io) = error.get_io() {
+                self.note_io(io);
+            }
+        }
+    }
+
+    #[cfg(feature = "tower")]
+    fn note_tower(&mut self, cause: &(dyn StdError + 'static)) {
+        use tower::{buffer, load_shed, timeout};
+
+        self.timed_out |= cause.is::<timeout::error::Elapsed>();
+        self.unready |= cause.is::<load_shed::error::Overloaded>()
+            || cause.is::<buffer::error::ServiceError>()
+            || cause.is::<buffer::error::Closed>();
+    }
+
+    /// The first that holds decides; each line presumes that those above it do not hold.
+    fn verdict(&self) -> Verdict {
+        use io::ErrorKind::{
+            AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset,
+            HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof,
+        };
+
+        Verdict::Failed(if self.unusable {
+            return Verdict::Final;
+        } else if self.unready {
+            Failure::never_sent(Reason::NotReady)
+        } else if self.unconnected {
+            Failure::never_sent(match self.io {
+                Some(
+                    ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable,
+                ) => Reason::Refused,
+                Some(TimedOut) => Reason::ConnectTimeout,
+                _ => Reason::Connect,
+            })
+        } else if self.unprocessed {
+            Failure::never_sent(Reason::NotProcessed)
+        } else if self.timed_out || self.io == Some(TimedOut) {
+            Failure::unknown(Reason::Timeout)
+        } else if self.garbled {
+            Failure::unknown(Reason::Protocol)
+        } else if self.cut
+            || matches!(
+                self.io,
+                Some(ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
+            )
+        {
+            Failure::unknown(Reason::Reset)
+        } else {
+            Failure::unknown(Reason::Other)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::FailureKind;
+
+    #[derive(Debug)]
+    struct Wrapped(io::Error);
+
+    impl std::fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+
+    impl StdError for Wrapped {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    fn failure(error: impl StdError + 'static) -> (FailureKind, Reason) {
+        match classify(&error) {
+            Verdict::Failed(failure) => (failure.kind(), failure.reason()),
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_is_found_below_other_errors() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let expected = (FailureKind::NeverSent, Reason::Refused);
+        assert_eq!(failure(refused()), expected);
+        assert_eq!(failure(Wrapped(refused())), expected);
+        // Reached only through io::Error::get_ref.
+        assert_eq!(failure(io::Error::other(Wrapped(refused()))), expected);
+    }
+
+    #[test]
+    fn other_io_errors_may_have_come_after_sending() {
+        for (kind, reason) in [
+            (io::ErrorKind::ConnectionReset, Reason::Reset),
+            (io::ErrorKind::BrokenPipe, Reason::Reset),
+            (io::ErrorKind::UnexpectedEof, Reason::Reset),
+            (io::ErrorKind::TimedOut, Reason::Timeout),
+            (io::ErrorKind::Other, Reason::Other),
+        ] {
+            assert_eq!(
+                failure(io::Error::from(kind)),
+                (FailureKind::Unknown, reason)
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_of_unknown_type_was_perhaps_sent() {
+        assert_eq!(
+            failure(std::fmt::Error),
+            (FailureKind::Unknown, Reason::Other)
+        );
+    }
+
+    #[cfg(feature = "tower")]
+    #[test]
+    fn what_tower_refused_was_never_sent() {
+        let overloaded = tower::load_shed::error::Overloaded::new();
+        assert_eq!(
+            failure(overloaded),
+            (FailureKind::NeverSent, Reason::NotReady)
+        );
+        let elapsed = tower::timeout::error::Elapsed::new();
+        assert_eq!(failure(elapsed), (FailureKind::Unknown, Reason::Timeout));
+    }
+}

@@ -1,0 +1,313 @@
+//! The attempt loop: states and polls. What to do next is decided by [`Call`].
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tower_service::Service;
+
+use crate::{
+    BoxError,
+    call::{Call, Cause},
+    classify::{Failure, Outcome, Reason, Verdict},
+    error::Error,
+    replay::{Keeper, ReplayBody},
+    report::{Served, Stop},
+    request::Template,
+};
+
+pin_project! {
+    #[project = AttemptsProj]
+    pub(crate) struct Attempts<S, B>
+    where
+        S: Service<Request<ReplayBody<B>>>,
+    {
+        #[pin]
+        state: State<S, S::Future>,
+        // One timer serves all states: the attempt's alarm, the wait, the bound on readiness.
+        #[pin]
+        timer: Option<Sleep>,
+        call: Call,
+        // `None` where there is never another attempt, and when the call has ended.
+        replays: Option<Replays<S, B>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F> {
+        /// Waiting for the response to an attempt.
+        Attempt { #[pin] future: F },
+        /// Waiting between attempts. Holds no permit and no response.
+        Backoff,
+        /// Waiting for the inner service to be ready for the next attempt.
+        Readiness { service: S },
+    }
+}
+
+/// What it takes to make another attempt.
+#[derive(Debug)]
+pub(crate) struct Replays<S, B> {
+    template: Template,
+    keeper: Keeper<B>,
+    /// Made the first attempt. Each later one is made by a clone, for an instance that failed to
+    /// become ready must not be used again.
+    service: S,
+    /// The body of the next attempt, from the decision for it until it is sent.
+    body: Option<ReplayBody<B>>,
+}
+
+impl<S, B> Replays<S, B> {
+    pub(crate) fn new(template: Template, keeper: Keeper<B>, service: S) -> Self {
+        Self {
+            template,
+            keeper,
+            service,
+            body: None,
+        }
+    }
+
+    /// Whether the request's body can be sent again.
+    fn has_body(&self) -> bool {
+        self.body.is_some() || self.keeper.can_replay()
+    }
+
+    /// Makes the body of the next attempt, which ends the upload of the one before.
+    fn make_body(&mut self) -> Result<(), Stop> {
+        if self.body.is_none() {
+            // While it is being sent the body may outgrow what is kept at any moment.
+            self.body = Some(self.keeper.supersede().ok_or(Stop::Body)?);
+        }
+        Ok(())
+    }
+
+    /// The request of the call's current attempt.
+    fn request(&mut self, call: &Call, now: Instant) -> Request<ReplayBody<B>> {
+        let (home, to) = (call.home().origin(), call.region());
+        let head = self.template.head(home, to, call.number(), call.left(now));
+        let body = self
+            .body
+            .take()
+            .expect("the decision for an attempt makes its body");
+        Request::from_parts(head, body)
+    }
+}
+
+fn replays<S, B>(replays: &mut Option<Replays<S, B>>) -> &mut Replays<S, B> {
+    replays
+        .as_mut()
+        .expect("there is a wait only before an attempt that can be made")
+}
+
+/// Adds where the response came from, where that is not the usual place.
+fn with<R>(served: Option<Served>, mut response: Response<R>) -> Response<R> {
+    if let Some(served) = served {
+        response.extensions_mut().insert(served);
+    }
+    response
+}
+
+impl<S, B> Attempts<S, B>
+where
+    S: Service<Request<ReplayBody<B>>>,
+{
+    /// Follows a call from its first attempt, which is `future`.
+    pub(crate) fn new(future: S::Future, call: Call, replays: Option<Replays<S, B>>) -> Self {
+        Self {
+            state: State::Attempt { future },
+            timer: None,
+            call,
+            replays,
+        }
+    }
+}
+
+impl<S, B, R> Attempts<S, B>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, Error>> {
+        let mut this = self.project();
+        loop {
+            let end = match this.state.as_mut().project() {
+                StateProj::Attempt { future } => match future.poll(cx) {
+                    Poll::Ready(Ok(response)) => this.responded(response),
+                    Poll::Ready(Err(error)) => this.failed(error.into()),
+                    Poll::Pending => {
+                        this.set_alarm();
+                        ready!(this.poll_timer(cx));
+                        this.overdue()
+                    }
+                },
+                StateProj::Backoff => {
+                    if this.timer.is_some() {
+                        ready!(this.poll_timer(cx));
+                    }
+                    this.await_readiness();
+                    None
+                }
+                StateProj::Readiness { service } => match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let now = Instant::now();
+                        if this.call.is_too_late(now) {
+                            Some(Err(this.call.timed_out(now)))
+                        } else {
+                            let request = replays(this.replays).request(this.call, now);
+                            let future = service.call(request);
+                            this.call.sent(now);
+                            this.timer.set(None);
+                            this.state.set(State::Attempt { future });
+                            None
+                        }
+                    }
+                    Poll::Ready(Err(error)) => this.not_ready(Some(error.into())),
+                    Poll::Pending => {
+                        ready!(this.poll_timer(cx));
+                        this.not_ready(None)
+                    }
+                },
+            };
+            if let Some(result) = end {
+                // The upload may go on long after the response; it is not kept any longer.
+                *this.replays = None;
+                return Poll::Ready(result);
+            }
+        }
+    }
+}
+
+/// How the call ends, or `None` when it goes on in another state.
+type End<R> = Option<Result<Response<R>, Error>>;
+
+impl<S, B, R> AttemptsProj<'_, S, B>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    fn responded(&mut self, response: Response<R>) -> End<R> {
+        let (head, body) = response.into_parts();
+        let verdict = self.call.classifier().classify(Outcome::Response(&head));
+        let reason = Reason::Status(head.status);
+        let response = Response::from_parts(head, body);
+        let cause = match verdict {
+            Verdict::Success => {
+                let served = self.call.succeeded(reason, Instant::now);
+                return Some(Ok(with(served, response)));
+            }
+            Verdict::Final => {
+                let served = self.call.answered(reason, None, Instant::now);
+                return Some(Ok(with(served, response)));
+            }
+            Verdict::WrongRegion => Cause::WrongRegion(reason),
+            Verdict::Failed(failure) => Cause::Failure(failure),
+        };
+        let now = Instant::now();
+        self.call.blame(&cause, now);
+        match self.try_next(&cause, now) {
+            // The response goes before the wait, and with it the connection or stream it holds.
+            Ok(()) => None,
+            Err(_) => {
+                let served = self.call.answered(cause.reason(), cause.kind(), || now);
+                Some(Ok(with(served, response)))
+            }
+        }
+    }
+
+    fn failed(&mut self, error: BoxError) -> End<R> {
+        let now = Instant::now();
+        if self
+            .replays
+            .as_ref()
+            .is_some_and(|replays| replays.keeper.has_failed())
+        {
+            return Some(Err(self.call.refused(Reason::Body, error, now)));
+        }
+        let cause = match self.call.classifier().classify(Outcome::Error(&*error)) {
+            Verdict::Success | Verdict::Final => {
+                return Some(Err(self.call.refused(Reason::Request, error, now)));
+            }
+            Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
+            Verdict::Failed(failure) => Cause::Failure(failure),
+        };
+        self.call.blame(&cause, now);
+        match self.try_next(&cause, now) {
+            Ok(()) => None,
+            Err(stop) => Some(Err(self.call.failed(&cause, stop, Some(error), now))),
+        }
+    }
+
+    /// The timer of an attempt fired.
+    fn overdue(&mut self) -> End<R> {
+        let now = Instant::now();
+        if self.call.is_over(now) {
+            return Some(Err(self.call.timed_out(now)));
+        }
+        let cause = Cause::Failure(Failure::unknown(Reason::AttemptTimeout));
+        self.call.blame(&cause, now);
+        if self.try_next(&cause, now).is_err() {
+            // Nowhere else to go, so the attempt is worth more than no attempt.
+            self.call.stay();
+            self.timer.set(None);
+        }
+        None
+    }
+
+    /// The inner service is not ready for the next attempt, by an error or in time.
+    fn not_ready(&mut self, error: Option<BoxError>) -> End<R> {
+        let now = Instant::now();
+        if self.call.is_too_late(now) {
+            return Some(Err(self.call.timed_out(now)));
+        }
+        let cause = Cause::Failure(Failure::never_sent(Reason::NotReady));
+        match self.try_next(&cause, now) {
+            Ok(()) => None,
+            Err(stop) => Some(Err(self.call.failed(&cause, stop, error, now))),
+        }
+    }
+
+    /// Goes on to the wait before the next attempt, if there is one.
+    fn try_next(&mut self, cause: &Cause, now: Instant) -> Result<(), Stop> {
+        let body = self.replays.as_ref().is_none_or(Replays::has_body);
+        let next = self.call.next(cause, body, now)?;
+        let replays = self.replays.as_mut().ok_or(Stop::Regions)?;
+        replays.make_body()?;
+        // No wait, no timer.
+        let timer = (!next.wait.is_zero()).then(|| sleep(next.wait));
+        self.call.move_on(cause, next, now);
+        self.timer.set(timer);
+        self.state.set(State::Backoff);
+        Ok(())
+    }
+
+    fn await_readiness(&mut self) {
+        let service = replays(self.replays).service.clone();
+        let bound = self.call.ready_by(Instant::now());
+        self.timer.set(bound.map(sleep_until));
+        self.state.set(State::Readiness { service });
+    }
+
+    fn set_alarm(&mut self) {
+        if !self.call.is_timed() {
+            self.call.sent(Instant::now());
+        }
+        if self.timer.is_none() {
+            let alarm = self.call.alarm();
+            self.timer.set(alarm.map(sleep_until));
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}

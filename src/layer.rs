@@ -1,0 +1,189 @@
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderName;
+use tower_layer::Layer;
+
+use crate::{
+    backoff::Backoff,
+    budget::Budget,
+    classify::Classify,
+    config::{Config, Shared},
+    policy::Replay,
+    region::{Health, Regions},
+    service::Failover,
+};
+
+/// Wraps a client so that calls that a region fails are replayed in the next one.
+///
+/// Clones of a layer, and all services made by it, share what is remembered of the regions and one
+/// retry budget.
+///
+/// # Defaults
+///
+/// 3 attempts; 5 s until another region is tried; no total timeout; [`Backoff`], [`Budget`],
+/// [`Health`] and [`Replay`] as they say; bodies of up to 1 MiB are replayed. The reasons stand with
+/// the setters.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_failover::{FailoverLayer, Regions};
+///
+/// let regions = Regions::fixed(["https://eu.api.example.com", "https://us.api.example.com"])?;
+/// let layer = FailoverLayer::new(regions)
+///     .attempt_timeout(Duration::from_secs(2))
+///     .total_timeout(Duration::from_secs(10));
+/// # Ok::<(), tower_failover::error::InvalidRegion>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct FailoverLayer {
+    shared: Arc<Shared>,
+}
+
+impl FailoverLayer {
+    /// A layer with default settings over these regions.
+    pub fn new(regions: Regions) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(&regions)),
+        }
+    }
+
+    /// Sets how many attempts one call may use, the first included; 0 reads as 1, which turns
+    /// failover off.
+    ///
+    /// Each attempt goes to a region not tried before, so more attempts than regions have no effect
+    /// (see [`retry_same_region`](Self::retry_same_region)).
+    ///
+    /// # Defaults
+    ///
+    /// 3: the region asked for and two others. More would outlast most callers' patience.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.with(|config| config.max_attempts = attempts)
+    }
+
+    /// Sets how long a region may keep a call from trying the next one, from sending the request to
+    /// the response head.
+    ///
+    /// It applies only while there is a next one and the request may be replayed: the last attempt
+    /// may take as long as [`total_timeout`](Self::total_timeout) allows, and so may an attempt that
+    /// runs out of time while the budget is empty. It also bounds how long a later attempt
+    /// waits for the inner service to become ready; that bound is 5 s where this timeout is off.
+    ///
+    /// # Defaults
+    ///
+    /// 5 s: above what a healthy call takes, below what a person waits.
+    pub fn attempt_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into();
+        self.with(|config| config.attempt_timeout = timeout)
+    }
+
+    /// Sets how long a call may take until the response head, over all attempts and the waits
+    /// between them. A `grpc-timeout` header in the request that is shorter takes its place, and
+    /// tells each later attempt what is left.
+    ///
+    /// # Defaults
+    ///
+    /// None: the caller knows how long it wants to wait, and may drop the call at any time.
+    pub fn total_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into();
+        self.with(|config| config.total_timeout = timeout)
+    }
+
+    /// Sets how much of the total time must be left for a later attempt to be started.
+    ///
+    /// # Defaults
+    ///
+    /// 0.
+    pub fn min_attempt_time(self, time: Duration) -> Self {
+        self.with(|config| config.min_attempt_time = time)
+    }
+
+    /// Sets the waits before later attempts.
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.with(|config| config.backoff = backoff)
+    }
+
+    /// Sets the retry budget. Give layers clones of one [`Budget`] to have them share it.
+    pub fn budget(self, budget: Budget) -> Self {
+        self.with(|config| config.budget = budget)
+    }
+
+    /// Sets which requests may be sent again once they may have been processed.
+    ///
+    /// # Defaults
+    ///
+    /// [`Replay::Safe`]: a request never takes effect twice unless HTTP says that this is no harm.
+    pub fn replay(self, replay: Replay) -> Self {
+        self.with(|config| config.replay = replay)
+    }
+
+    /// Sets how many bytes of a request's body are kept for a replay. Once more were sent the call is
+    /// committed to its region.
+    ///
+    /// # Defaults
+    ///
+    /// 1 MiB: more than nearly all API calls, little enough to keep for each call under way.
+    pub fn max_replay_body(self, bytes: usize) -> Self {
+        self.with(|config| config.max_replay_body = bytes)
+    }
+
+    /// Gives each call a random UUID in this header, the same on all its attempts, unless the caller
+    /// set one; a request with this header counts as replayable.
+    ///
+    /// For APIs that remember the key and answer a repeated one with the first result.
+    ///
+    /// # Defaults
+    ///
+    /// None is added. A request with an `Idempotency-Key` of the caller's is replayable without it.
+    pub fn idempotency_key(self, header: HeaderName) -> Self {
+        self.with(|config| config.idempotency_key = Some(header))
+    }
+
+    /// Sets what counts as a failure.
+    ///
+    /// # Defaults
+    ///
+    /// [`classify::Http`](crate::classify::Http).
+    pub fn classifier(self, classifier: impl Classify) -> Self {
+        self.with(|config| config.classifier = Arc::new(classifier))
+    }
+
+    /// Sets what ejects a region, and for how long.
+    pub fn health(self, health: Health) -> Self {
+        self.with(|config| config.health = health)
+    }
+
+    /// Sets whether the same region may be asked again when no untried one is left.
+    ///
+    /// # Defaults
+    ///
+    /// Off: a region that just failed most likely fails again.
+    pub fn retry_same_region(self, on: bool) -> Self {
+        self.with(|config| config.retry_same_region = on)
+    }
+
+    /// Sets whether a first attempt carries the [`Attempt`](crate::Attempt) extension too, at the
+    /// cost of three allocations for requests that have no extensions.
+    ///
+    /// # Defaults
+    ///
+    /// Off: an inner layer may read its absence as "attempt 1".
+    pub fn mark_first_attempt(self, on: bool) -> Self {
+        self.with(|config| config.mark_first_attempt = on)
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Config)) -> Self {
+        set(&mut Arc::make_mut(&mut self.shared).config);
+        self
+    }
+}
+
+impl<S> Layer<S> for FailoverLayer {
+    type Service = Failover<S>;
+
+    fn layer(&self, inner: S) -> Failover<S> {
+        Failover::new(inner, self.shared.clone())
+    }
+}

@@ -1,0 +1,58 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The path of a request
+//!
+//! The files stand in the order in which a request meets them.
+//!
+//! 1. `layer`: [`FailoverLayer`], what the user sets
+//! 2. `service`: [`Failover`], readiness and the first attempt
+//! 3. [`future`]: the attempt loop
+//! 4. `call`: the memory of one call, and the decision after each attempt
+//! 5. [`classify`]: may this outcome be tried elsewhere?
+//! 6. [`region`]: which place is next
+//! 7. [`backoff`]: how long to wait
+//! 8. [`budget`]: whether one more attempt is affordable
+//! 9. `request`: the request of attempt n, aimed at its region
+//! 10. [`replay`]: the same body again
+
+mod layer;
+
+mod service;
+
+pub mod future;
+
+mod call;
+
+pub mod classify;
+
+pub mod region;
+
+pub mod backoff;
+
+pub mod budget;
+
+mod request;
+
+pub mod replay;
+
+pub mod error;
+
+mod config;
+mod policy;
+mod pushback;
+mod report;
+
+#[doc(inline)]
+pub use self::{
+    backoff::{Backoff, Jitter},
+    budget::Budget,
+    error::{Error, ErrorKind},
+    layer::FailoverLayer,
+    policy::{Override, Replay},
+    region::{Health, Order, Region, Regions},
+    report::{Attempt, AttemptRecord, Served, Stop},
+    service::Failover,
+};
+
+/// Any error that can be sent between threads.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use http::Uri;
+use tokio::time::Instant;
+
+use std::time::Duration;
+
+use super::{Health, Region, Regions, health::Memory, set::Set};
+use crate::classify::Blame;
+
+/// A region set together with what one layer remembers of its places.
+///
+/// Which place is next follows from the set's order and the outcomes so far; there is no stored
+/// "current region" that could drift from them.
+#[derive(Debug)]
+pub(crate) struct Board {
+    set: Arc<Set>,
+    /// One for each place of the set.
+    memories: Box<[Memory]>,
+}
+
+impl Board {
+    pub(crate) fn new(regions: &Regions) -> Self {
+        let set = regions.set().clone();
+        let memories = (0..set.len()).map(|_| Memory::default()).collect();
+        Self { set, memories }
+    }
+
+    pub(crate) fn home_of(&self, uri: &Uri) -> Option<usize> {
+        self.set.home_of(uri)
+    }
+
+    pub(crate) fn region(&self, place: usize) -> &Region {
+        self.set.place(place)
+    }
+
+    pub(crate) fn choices(&self, home: usize) -> usize {
+        self.set.choices(home)
+    }
+
+    /// Where attempt 1 goes: home, unless it is out and another region is not.
+    pub(crate) fn first(&self, health: &Health, home: usize) -> usize {
+        if self.memories[home].is_clean() || health.is_off() {
+            return home;
+        }
+        let now = Instant::now();
+        self.set
+            .candidates(home)
+            .find(|&place| self.memories[place].admits(health, now))
+            .unwrap_or(home)
+    }
+
+    /// Where to go after the `tried` places failed: the first that is untried and not out; if all
+    /// that are untried are out, the first of them, for a dead end is worse than a try.
+    pub(crate) fn next(
+        &self,
+        health: &Health,
+        home: usize,
+        tried: &[usize],
+        now: Instant,
+    ) -> Option<usize> {
+        let untried = || self.set.candidates(home).filter(|p| !tried.contains(p));
+        untried()
+            .find(|&place| self.memories[place].admits(health, now))
+            .or_else(|| untried().next())
+    }
+
+    /// Where to go when no place is untried but the same may be asked again: the one that was asked
+    /// least often, the first in order among equals.
+    pub(crate) fn again(&self, home: usize, tried: &[usize]) -> usize {
+        let asked = |place: &usize| tried.iter().filter(|p| *p == place).count();
+        self.set.candidates(home).min_by_key(asked).unwrap_or(home)
+    }
+
+    pub(crate) fn succeeded(&self, place: usize) -> bool {
+        self.memories[place].succeeded()
+    }
+
+    pub(crate) fn failed(
+        &self,
+        health: &Health,
+        place: usize,
+        blame: Blame,
+        route: u64,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.memories[place].failed(health, blame, route, now)
+    }
+
+    pub(crate) fn rest(
+        &self,
+        health: &Health,
+        place: usize,
+        wish: Duration,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.memories[place].rest(health, wish, now)
+    }
+}

@@ -1,0 +1,215 @@
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    backoff::{Backoff, Jitter},
+    classify::Blame,
+};
+
+/// What makes a region pass as failed, and for how long it is passed over.
+///
+/// Outcomes are remembered per region and shared by all clones of a layer. A connect failure ejects
+/// a region at once; `502`, `503`, `504`, resets and timeouts do so when
+/// [`consecutive`](Self::consecutive) of them follow each other; a `500` counts only if it came from
+/// another route than the last one, so that one request that always fails ejects nothing. A success
+/// clears the record. While a region is out, one call per
+/// [`probe_every`](Self::probe_every) goes there to find out whether it is back; all others pass it
+/// over, unless every region is out.
+///
+/// # Defaults
+///
+/// Two in a row; tried again after 2 s, growing to 15 s while it stays down.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Health {
+    /// How long to stay away; `None` remembers nothing.
+    absence: Option<Backoff>,
+    consecutive: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            absence: Some(absence(Duration::from_secs(2), Duration::from_secs(15))),
+            consecutive: 2,
+        }
+    }
+}
+
+impl Health {
+    /// Remembers nothing: every call starts at home.
+    pub fn off() -> Self {
+        Self {
+            absence: None,
+            ..Self::default()
+        }
+    }
+
+    /// Sets how many counted failures in a row eject a region; 0 reads as 1.
+    ///
+    /// # Defaults
+    ///
+    /// 2: a single failure may be chance, and each further one costs a caller an attempt.
+    pub fn consecutive(mut self, failures: u32) -> Self {
+        self.consecutive = failures.max(1);
+        self
+    }
+
+    /// Sets how long an ejected region is left alone before it is tried again: `min` at first,
+    /// doubling up to `max` while it stays down. Each wait is shortened by up to half, at random,
+    /// so that clients do not return together. `max` also bounds what a `Retry-After` can ask for.
+    ///
+    /// No effect after [`off`](Self::off).
+    ///
+    /// # Defaults
+    ///
+    /// 2 s and 15 s: short enough that traffic is home soon, rare enough to be no load.
+    pub fn probe_every(mut self, min: Duration, max: Duration) -> Self {
+        if self.absence.is_some() {
+            self.absence = Some(absence(min, max));
+        }
+        self
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.absence.is_none()
+    }
+}
+
+fn absence(min: Duration, max: Duration) -> Backoff {
+    Backoff::exponential(min, max).jitter(Jitter::Equal)
+}
+
+/// What is remembered of one region.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Whether there is anything in `record`: all that the path of a healthy call looks at.
+    marked: AtomicBool,
+    record: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    failures: u32,
+    /// The route of the last `500`.
+    weak: Option<u64>,
+    ejection: Option<Ejection>,
+}
+
+#[derive(Debug)]
+struct Ejection {
+    /// When the next call may try; each that does moves it on.
+    until: Instant,
+    /// How often it was looked at in vain, and so how far the wait has grown.
+    trials: u32,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        // Nothing under this lock runs foreign code, so a poisoned record is still whole.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the region has nothing against it. No lock, no clock.
+    pub(super) fn is_clean(&self) -> bool {
+        !self.marked.load(Ordering::Acquire)
+    }
+
+    /// Whether a call may go there. When the time has come to try an ejected region, the caller who
+    /// is told so is the one that tries: all others are told no until the next time.
+    pub(super) fn admits(&self, health: &Health, now: Instant) -> bool {
+        let Some(absence) = &health.absence else {
+            return true;
+        };
+        if self.is_clean() {
+            return true;
+        }
+        match &mut self.lock().ejection {
+            None => true,
+            Some(ejection) if now >= ejection.until => {
+                ejection.trials = ejection.trials.saturating_add(1);
+                let wait = absence.delay(ejection.trials.saturating_add(1), fastrand::f64());
+                ejection.until = after(now, wait);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Forgets all failures; says whether the region was ejected.
+    pub(super) fn succeeded(&self) -> bool {
+        if self.is_clean() {
+            return false;
+        }
+        let mut record = self.lock();
+        self.marked.store(false, Ordering::Release);
+        std::mem::take(&mut *record).ejection.is_some()
+    }
+
+    /// Counts a failure of a request with this route; says for how long that ejects the region.
+    pub(super) fn failed(
+        &self,
+        health: &Health,
+        blame: Blame,
+        route: u64,
+        now: Instant,
+    ) -> Option<Duration> {
+        let absence = health.absence.as_ref()?;
+        if blame == Blame::None {
+            return None;
+        }
+        let mut record = self.lock();
+        self.marked.store(true, Ordering::Release);
+        match blame {
+            Blame::None => {}
+            Blame::Weak if record.weak.replace(route) == Some(route) => {}
+            Blame::Weak | Blame::Counted => record.failures = record.failures.saturating_add(1),
+            Blame::Eject => record.failures = u32::MAX,
+        }
+        // Calls that were under way when the region went out say nothing new.
+        if record.failures < health.consecutive || record.ejection.is_some() {
+            return None;
+        }
+        let wait = absence.delay(1, fastrand::f64());
+        record.ejection = Some(Ejection {
+            until: after(now, wait),
+            trials: 0,
+        });
+        Some(wait)
+    }
+
+    /// Keeps calls away for the time the region asked for, within the longest wait of `health`;
+    /// says for how long, when that is news.
+    pub(super) fn rest(&self, health: &Health, wish: Duration, now: Instant) -> Option<Duration> {
+        let wait = wish.min(health.absence.as_ref()?.cap());
+        if wait.is_zero() {
+            return None;
+        }
+        let mut record = self.lock();
+        self.marked.store(true, Ordering::Release);
+        let until = after(now, wait);
+        match &mut record.ejection {
+            Some(ejection) => {
+                ejection.until = ejection.until.max(until);
+                None
+            }
+            empty @ None => {
+                *empty = Some(Ejection { until, trials: 0 });
+                Some(wait)
+            }
+        }
+    }
+}
+
+fn after(now: Instant, wait: Duration) -> Instant {
+    // An instant that the clock cannot express is one nobody will live to see; any far one does.
+    now.checked_add(wait)
+        .unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 24 * 3600))
+}

@@ -1,0 +1,207 @@
+//! The same body again.
+//!
+//! [`ReplayBody`] is what the inner service gets in place of the caller's body. While a replay is
+//! still possible the source is shared between the body of the current attempt and the call: frames
+//! are kept, by reference count, as they are handed out, and the body of a later attempt hands them
+//! out again before it goes on with the source where that stands.
+//!
+//! An attempt may fail while its upload is under way: the server answered `503` at once, or took too
+//! long. The client then still holds the old body, and may for as long as the connection lives. So
+//! the source is not passed on when the old body is dropped; it belongs to the newest *generation*.
+//! A replay begins a new one, and a body of an older generation yields [`Superseded`] when it is
+//! next polled, to which it is woken. The client takes that for a failed upload and ends the stream.
+
+mod keeper;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+pub(crate) use keeper::Keeper;
+use source::{Kept, Source};
+
+use crate::BoxError;
+
+/// The body of a request as the inner service gets it.
+///
+/// It yields the frames of the caller's body `B`, or on a later attempt those frames again, with
+/// their data as [`Bytes`]. Data of another type is copied once; `Bytes` are not. Length, end of
+/// stream and trailers are those of the caller's body.
+///
+/// `B` is [`Unpin`], as hyper's clients ask of every body: any other can be boxed, for instance by
+/// `http_body_util::BodyExt::boxed`.
+///
+/// # Errors
+///
+/// The error of the caller's body, boxed, or [`Superseded`].
+pub struct ReplayBody<B> {
+    repr: Repr<B>,
+}
+
+enum Repr<B> {
+    /// Nothing, or a single frame that was ready at once: nothing to share.
+    Ready(Option<Kept>),
+    /// The caller's own body, of a request that cannot be replayed.
+    Direct(B),
+    /// A view of the shared source.
+    Shared {
+        source: Arc<Source<B>>,
+        generation: u64,
+    },
+}
+
+/// A new attempt took over the body of this one.
+///
+/// Only the client that sends the body sees it, of a request whose response nobody waits for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Superseded;
+
+impl fmt::Display for Superseded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("request superseded by a later attempt")
+    }
+}
+
+impl StdError for Superseded {}
+
+impl<B> ReplayBody<B> {
+    /// A body that is handed out once, as it is.
+    pub(crate) fn direct(body: B) -> Self {
+        Self {
+            repr: Repr::Direct(body),
+        }
+    }
+
+    fn ready(frame: Option<Kept>) -> Self {
+        Self {
+            repr: Repr::Ready(frame),
+        }
+    }
+
+    fn shared(source: Arc<Source<B>>, generation: u64) -> Self {
+        Self {
+            repr: Repr::Shared { source, generation },
+        }
+    }
+}
+
+/// Wraps the body of a request that may be replayed as long as no more than `max_bytes` were sent.
+pub(crate) fn wrap<B>(mut body: B, max_bytes: usize) -> (ReplayBody<B>, Keeper<B>)
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    if body.is_end_stream() {
+        return (ReplayBody::ready(None), Keeper::ready(None));
+    }
+    let hint = body.size_hint();
+    let fits = |bytes: &u64| usize::try_from(*bytes).is_ok_and(|bytes| bytes <= max_bytes);
+    let source = if let Some(length) = hint.exact().filter(fits) {
+        // A body that knows its length usually has it at hand, so it is asked for one frame. The
+        // waker may do nothing: before anybody waits for the body it is polled again.
+        let mut cx = Context::from_waker(Waker::noop());
+        match poll_as_bytes(&mut body, &mut cx) {
+            Poll::Pending => Source::new(body, hint, max_bytes),
+            Poll::Ready(None) if length == 0 => {
+                return (ReplayBody::ready(None), Keeper::ready(None));
+            }
+            Poll::Ready(None) => Source::ended(hint),
+            Poll::Ready(Some(Err(error))) => Source::failed(hint, error),
+            Poll::Ready(Some(Ok(frame))) => match Kept::new(&frame) {
+                // Of another length than it said, the body must not pass as whole.
+                Some(kept)
+                    if body.is_end_stream()
+                        && kept.data_len() == length
+                        && kept.len() <= max_bytes =>
+                {
+                    return (
+                        ReplayBody::ready(Some(kept.clone())),
+                        Keeper::ready(Some(kept)),
+                    );
+                }
+                _ => Source::begun(body, hint, max_bytes, frame),
+            },
+        }
+    } else {
+        Source::new(body, hint, max_bytes)
+    };
+    let source = Arc::new(source);
+    (
+        ReplayBody::shared(source.clone(), 0),
+        Keeper::shared(source),
+    )
+}
+
+/// The next frame of the caller's body, in the types of [`ReplayBody`].
+fn poll_as_bytes<B>(
+    body: &mut B,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    Pin::new(body).poll_frame(cx).map(|frame| {
+        frame.map(|result| match result {
+            Ok(frame) => Ok(frame.map_data(into_bytes)),
+            Err(error) => Err(error.into()),
+        })
+    })
+}
+
+fn into_bytes(mut data: impl Buf) -> Bytes {
+    data.copy_to_bytes(data.remaining())
+}
+
+impl<B> Body for ReplayBody<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.get_mut().repr {
+            Repr::Ready(frame) => Poll::Ready(frame.take().map(|kept| Ok(kept.into()))),
+            Repr::Direct(body) => poll_as_bytes(body, cx),
+            Repr::Shared { source, generation } => source.poll_frame(*generation, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.repr {
+            Repr::Ready(frame) => frame.is_none(),
+            Repr::Direct(body) => body.is_end_stream(),
+            Repr::Shared { source, generation } => source.is_end_stream(*generation),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.repr {
+            Repr::Ready(frame) => SizeHint::with_exact(frame.as_ref().map_or(0, Kept::data_len)),
+            Repr::Direct(body) => body.size_hint(),
+            Repr::Shared { source, generation } => source.size_hint(*generation),
+        }
+    }
+}
+
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayBody").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+use std::{fmt, sync::Arc};
+
+use super::{
+    ReplayBody,
+    source::{Kept, Source},
+};
+
+/// The call's end of a body: makes the bodies of later attempts, and when dropped lets go of what is
+/// kept for them.
+pub(crate) struct Keeper<B> {
+    repr: Repr<B>,
+}
+
+enum Repr<B> {
+    /// Nothing, or the one frame that the body is.
+    Ready(Option<Kept>),
+    Shared(Arc<Source<B>>),
+}
+
+impl<B> Keeper<B> {
+    pub(super) fn ready(frame: Option<Kept>) -> Self {
+        Self {
+            repr: Repr::Ready(frame),
+        }
+    }
+
+    pub(super) fn shared(source: Arc<Source<B>>) -> Self {
+        Self {
+            repr: Repr::Shared(source),
+        }
+    }
+
+    /// Whether all that was sent is still at hand. It may not be a moment later, while the body is
+    /// being sent.
+    pub(crate) fn can_replay(&self) -> bool {
+        match &self.repr {
+            Repr::Ready(_) => true,
+            Repr::Shared(source) => source.is_keeping(),
+        }
+    }
+
+    /// The body of a new attempt, from its first byte. The body of the attempt before ends, if it is
+    /// still being sent. `None` when more was sent than is kept.
+    pub(crate) fn supersede(&self) -> Option<ReplayBody<B>> {
+        match &self.repr {
+            Repr::Ready(frame) => Some(ReplayBody::ready(frame.clone())),
+            Repr::Shared(source) => {
+                let generation = source.supersede()?;
+                Some(ReplayBody::shared(source.clone(), generation))
+            }
+        }
+    }
+
+    /// Whether the caller's body failed while it was sent.
+    pub(crate) fn has_failed(&self) -> bool {
+        match &self.repr {
+            Repr::Ready(_) => false,
+            Repr::Shared(source) => source.has_failed(),
+        }
+    }
+}
+
+impl<B> Drop for Keeper<B> {
+    fn drop(&mut self) {
+        if let Repr::Shared(source) = &self.repr {
+            source.release();
+        }
+    }
+}
+
+impl<B> fmt::Debug for Keeper<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}

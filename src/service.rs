@@ -1,0 +1,130 @@
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{
+    BoxError,
+    call::{Call, Traits},
+    config::Shared,
+    error::Error,
+    future::{Attempts, Replays, ResponseFuture},
+    policy::Policy,
+    replay::{self, ReplayBody},
+    request::{self, Template},
+};
+
+/// A client whose calls survive the failure of a region; made by
+/// [`FailoverLayer`](crate::FailoverLayer).
+///
+/// # Readiness
+///
+/// It is ready when the inner service is, and the instance that was polled ready makes the first
+/// attempt. A later attempt polls a clone for readiness, after the wait and within the attempt
+/// timeout. During the wait nothing of the inner service is held. A
+/// [`ConcurrencyLimit`](https://docs.rs/tower/latest/tower/limit/concurrency/) inside therefore
+/// counts attempts; one outside counts calls, their waits included.
+///
+/// # Errors
+///
+/// [`Error`], with the inner service's error as its source.
+#[derive(Clone, Debug)]
+pub struct Failover<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Failover<S> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Failover<S>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<R>;
+    type Error = Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner
+            .poll_ready(cx)
+            .map_err(|error| Error::not_ready(error.into()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
+        let Some(home) = self.shared.board.home_of(request.uri()) else {
+            return ResponseFuture::passed_on(ready.call(request.map(ReplayBody::direct)));
+        };
+
+        let Shared { config, board } = &*self.shared;
+        let (mut head, body) = request.into_parts();
+        let policy = Policy::new(config, head.extensions.get());
+        if let Some(key) = &config.idempotency_key {
+            request::stamp(&mut head.headers, key);
+        }
+        let traits = Traits {
+            idempotent: request::is_idempotent(&head, config.idempotency_key.as_ref()),
+            route: request::route(&head.uri),
+            deadline: deadline(&policy, &head),
+        };
+        // Before the head is aimed, for later attempts are aimed from home as well.
+        let may_replay =
+            policy.max_attempts > 1 && (config.retry_same_region || board.choices(home) > 1);
+        let template = may_replay.then(|| Template::new(&head));
+
+        let call = Call::new(self.shared.clone(), policy, home, traits);
+        if !call.is_home() || head.uri.authority().is_none() {
+            request::aim(&mut head, call.home().origin(), call.region());
+        }
+        if config.mark_first_attempt {
+            request::mark(&mut head, call.number(), call.region());
+        }
+        let Some(template) = template else {
+            let future = ready.call(Request::from_parts(head, ReplayBody::direct(body)));
+            return ResponseFuture::attempts(Attempts::new(future, call, None));
+        };
+        let (body, keeper) = replay::wrap(body, config.max_replay_body);
+        let future = ready.call(Request::from_parts(head, body));
+        let replays = Replays::new(template, keeper, ready);
+        ResponseFuture::attempts(Attempts::new(future, call, Some(replays)))
+    }
+}
+
+/// When the call's time is over, by its policy or by what the request itself says.
+fn deadline(policy: &Policy, head: &http::request::Parts) -> Option<Instant> {
+    let timeout = match (policy.total_timeout, request::grpc_timeout(&head.headers)) {
+        (Some(one), Some(two)) => one.min(two),
+        (one, two) => one.or(two)?,
+    };
+    // A time that the clock cannot express does not end.
+    Instant::now().checked_add(timeout)
+}
