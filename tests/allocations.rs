@@ -1,0 +1,124 @@
+//! What a call allocates that succeeds at its first attempt, over what it does without the layer.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{Empty, Full};
+use tower::{Layer, Service};
+use tower_failover::{FailoverLayer, Regions};
+
+#[derive(Clone)]
+struct Sink;
+
+impl<B> Service<Request<B>> for Sink
+where
+    B: Body + Unpin,
+{
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut body = Pin::new(request.body_mut());
+        while matches!(body.as_mut().poll_frame(&mut cx), Poll::Ready(Some(_))) {}
+        ready(Ok(Response::new(())))
+    }
+}
+
+/// 16 frames of 64 KiB, of a length that is not announced.
+struct Stream(usize, Bytes);
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Frame::data(self.1.clone()))))
+    }
+}
+
+/// A `Bytes` whose clones share a counter from the first on.
+fn shared(len: usize) -> Bytes {
+    let bytes = Bytes::from(vec![7; len]);
+    drop(bytes.clone());
+    bytes
+}
+
+fn allocations<S, B>(service: &mut S, headers: usize, body: B) -> u64
+where
+    S: Service<Request<B>, Response = Response<()>>,
+{
+    let mut request = Request::post("https://eu.example.com/v1/rooms?expand=all");
+    for n in 0..headers {
+        request = request.header(format!("x-header-{n}"), format!("value {n}"));
+    }
+    let request = request.body(body).unwrap();
+    allocation_counter::measure(|| {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(service.poll_ready(&mut cx).is_ready());
+        let call = pin!(service.call(request));
+        assert!(matches!(call.poll(&mut cx), Poll::Ready(Ok(_))));
+    })
+    .count_total
+}
+
+fn layer() -> FailoverLayer {
+    let regions = Regions::fixed(["https://eu.example.com", "https://us.example.com"]);
+    FailoverLayer::new(regions.unwrap())
+}
+
+#[test]
+fn the_layer_allocates_once_for_the_head_whatever_the_headers() {
+    let mut service = layer().layer(Sink);
+    for headers in [0, 5, 20] {
+        assert_eq!(allocations(&mut Sink, headers, Full::new(shared(1024))), 0);
+        assert_eq!(
+            allocations(&mut service, headers, Full::new(shared(1024))),
+            1
+        );
+        assert_eq!(allocations(&mut service, headers, Empty::<Bytes>::new()), 1);
+    }
+}
+
+#[test]
+fn a_streamed_mebibyte_takes_one_allocation_more() {
+    let stream = Stream(16, shared(64 * 1024));
+    assert_eq!(allocations(&mut layer().layer(Sink), 5, stream), 2);
+}
+
+#[test]
+fn a_call_that_cannot_be_replayed_allocates_nothing() {
+    let mut off = layer().max_attempts(1).layer(Sink);
+    assert_eq!(allocations(&mut off, 20, Full::new(shared(1024))), 0);
+    let single = Regions::fixed(["https://eu.example.com"]).unwrap();
+    let mut single = FailoverLayer::new(single).layer(Sink);
+    assert_eq!(allocations(&mut single, 20, Full::new(shared(1024))), 0);
+    let elsewhere = Regions::fixed(["https://a.example", "https://b.example"]).unwrap();
+    let mut elsewhere = FailoverLayer::new(elsewhere).layer(Sink);
+    assert_eq!(allocations(&mut elsewhere, 20, Full::new(shared(1024))), 0);
+}
+
+#[test]
+fn the_mark_on_a_first_attempt_is_what_costs_three() {
+    let mut service = layer().mark_first_attempt(true).layer(Sink);
+    assert_eq!(allocations(&mut service, 5, Full::new(shared(1024))), 4);
+}
