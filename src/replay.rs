@@ -10,6 +10,8 @@
 //! the source is not passed on when the old body is dropped; it belongs to the newest *generation*.
 //! A replay begins a new one, and a body of an older generation yields [`Superseded`] when it is
 //! next polled, to which it is woken. The client takes that for a failed upload and ends the stream.
+//! A client that cannot send, because the old region has stopped reading, does not poll the body and
+//! keeps it until the connection ends; what it keeps then is empty.
 
 mod keeper;
 mod source;
@@ -28,7 +30,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
 pub(crate) use keeper::Keeper;
-use source::{Kept, Source};
+use source::Source;
 
 use crate::BoxError;
 
@@ -49,8 +51,8 @@ pub struct ReplayBody<B> {
 }
 
 enum Repr<B> {
-    /// Nothing, or a single frame that was ready at once: nothing to share.
-    Ready(Option<Kept>),
+    /// Nothing, or a single frame of data that was ready at once: nothing to share.
+    Ready(Option<Bytes>),
     /// The caller's own body, of a request that cannot be replayed.
     Direct(B),
     /// A view of the shared source.
@@ -83,9 +85,9 @@ impl<B> ReplayBody<B> {
         }
     }
 
-    fn ready(frame: Option<Kept>) -> Self {
+    fn ready(data: Option<Bytes>) -> Self {
         Self {
-            repr: Repr::Ready(frame),
+            repr: Repr::Ready(data),
         }
     }
 
@@ -118,19 +120,16 @@ where
             }
             Poll::Ready(None) => Source::ended(hint),
             Poll::Ready(Some(Err(error))) => Source::failed(hint, error),
-            Poll::Ready(Some(Ok(frame))) => match Kept::new(&frame) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 // Of another length than it said, the body must not pass as whole.
-                Some(kept)
-                    if body.is_end_stream()
-                        && kept.data_len() == length
-                        && kept.len() <= max_bytes =>
-                {
+                Ok(data) if body.is_end_stream() && data.len() as u64 == length => {
                     return (
-                        ReplayBody::ready(Some(kept.clone())),
-                        Keeper::ready(Some(kept)),
+                        ReplayBody::ready(Some(data.clone())),
+                        Keeper::ready(Some(data)),
                     );
                 }
-                _ => Source::begun(body, hint, max_bytes, frame),
+                Ok(data) => Source::begun(body, hint, max_bytes, Frame::data(data)),
+                Err(frame) => Source::begun(body, hint, max_bytes, frame),
             },
         }
     } else {
@@ -177,7 +176,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().repr {
-            Repr::Ready(frame) => Poll::Ready(frame.take().map(|kept| Ok(kept.into()))),
+            Repr::Ready(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
             Repr::Direct(body) => poll_as_bytes(body, cx),
             Repr::Shared { source, generation } => source.poll_frame(*generation, cx),
         }
@@ -185,7 +184,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.repr {
-            Repr::Ready(frame) => frame.is_none(),
+            Repr::Ready(data) => data.is_none(),
             Repr::Direct(body) => body.is_end_stream(),
             Repr::Shared { source, generation } => source.is_end_stream(*generation),
         }
@@ -193,9 +192,19 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.repr {
-            Repr::Ready(frame) => SizeHint::with_exact(frame.as_ref().map_or(0, Kept::data_len)),
+            Repr::Ready(data) => {
+                SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
+            }
             Repr::Direct(body) => body.size_hint(),
             Repr::Shared { source, generation } => source.size_hint(*generation),
+        }
+    }
+}
+
+impl<B> Drop for ReplayBody<B> {
+    fn drop(&mut self) {
+        if let Repr::Shared { source, generation } = &self.repr {
+            source.leave(*generation);
         }
     }
 }

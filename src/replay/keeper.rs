@@ -1,9 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use super::{
-    ReplayBody,
-    source::{Kept, Source},
-};
+use bytes::Bytes;
+
+use super::{ReplayBody, source::Source};
 
 /// The call's end of a body: makes the bodies of later attempts, and when dropped lets go of what is
 /// kept for them.
@@ -13,14 +12,14 @@ pub(crate) struct Keeper<B> {
 
 enum Repr<B> {
     /// Nothing, or the one frame that the body is.
-    Ready(Option<Kept>),
+    Ready(Option<Bytes>),
     Shared(Arc<Source<B>>),
 }
 
 impl<B> Keeper<B> {
-    pub(super) fn ready(frame: Option<Kept>) -> Self {
+    pub(super) fn ready(data: Option<Bytes>) -> Self {
         Self {
-            repr: Repr::Ready(frame),
+            repr: Repr::Ready(data),
         }
     }
 
@@ -43,7 +42,7 @@ impl<B> Keeper<B> {
     /// still being sent. `None` when more was sent than is kept.
     pub(crate) fn supersede(&self) -> Option<ReplayBody<B>> {
         match &self.repr {
-            Repr::Ready(frame) => Some(ReplayBody::ready(frame.clone())),
+            Repr::Ready(data) => Some(ReplayBody::ready(data.clone())),
             Repr::Shared(source) => {
                 let generation = source.supersede()?;
                 Some(ReplayBody::shared(source.clone(), generation))

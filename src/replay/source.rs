@@ -17,7 +17,7 @@ const INLINE: usize = 16;
 
 /// A frame that can be handed out again.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
+enum Kept {
     Data(Bytes),
     /// Boxed, for they are rare and three times as large.
     Trailers(Box<HeaderMap>),
@@ -25,7 +25,7 @@ pub(super) enum Kept {
 
 impl Kept {
     /// A copy of the frame, or `None` for a kind of frame that is not known and so cannot be copied.
-    pub(super) fn new(frame: &Frame<Bytes>) -> Option<Self> {
+    fn new(frame: &Frame<Bytes>) -> Option<Self> {
         match (frame.data_ref(), frame.trailers_ref()) {
             (Some(data), _) => Some(Self::Data(data.clone())),
             (_, Some(trailers)) => Some(Self::Trailers(Box::new(trailers.clone()))),
@@ -34,7 +34,7 @@ impl Kept {
     }
 
     /// The bytes that keeping the frame costs.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Data(data) => data.len(),
             Self::Trailers(trailers) => trailers
@@ -45,7 +45,7 @@ impl Kept {
     }
 
     /// The bytes of data, as `content-length` counts them.
-    pub(super) fn data_len(&self) -> u64 {
+    fn data_len(&self) -> u64 {
         match self {
             Self::Data(data) => data.len() as u64,
             Self::Trailers(_) => 0,
@@ -83,6 +83,8 @@ struct State<B> {
     kept_bytes: usize,
     max_bytes: usize,
     keeping: bool,
+    /// Whether the current generation's body was dropped.
+    abandoned: bool,
     /// How many of the kept frames the current generation has handed out.
     next: usize,
     /// The data that the current generation has handed out.
@@ -140,6 +142,7 @@ impl<B> Source<B> {
             return None;
         }
         state.generation += 1;
+        state.abandoned = false;
         state.next = 0;
         state.sent = 0;
         let generation = state.generation;
@@ -159,6 +162,14 @@ impl<B> Source<B> {
             let next = mem::take(&mut state.next);
             state.kept.drain(..next);
         }
+        state.drop_unneeded();
+    }
+
+    /// The body of this generation was dropped.
+    pub(super) fn leave(&self, generation: u64) {
+        let mut state = self.lock();
+        state.abandoned |= state.generation == generation;
+        state.drop_unneeded();
     }
 
     pub(super) fn is_keeping(&self) -> bool {
@@ -220,7 +231,11 @@ where
             && state.next == state.kept.len()
             && state.unread.is_none()
             && state.error.is_none()
-            && state.body.as_ref().is_none_or(|body| body.is_end_stream())
+            && match &state.body {
+                Some(body) => body.is_end_stream(),
+                // Shorter than it said, it must not pass as empty or whole.
+                None => state.total.is_none_or(|total| total <= state.sent),
+            }
     }
 
     pub(super) fn size_hint(&self, generation: u64) -> SizeHint {
@@ -266,6 +281,7 @@ impl<B> State<B> {
             kept_bytes: 0,
             max_bytes,
             keeping: true,
+            abandoned: false,
             next: 0,
             sent: 0,
             total,
@@ -288,6 +304,17 @@ impl<B> State<B> {
         match &mut self.body {
             Some(body) => poll_as_bytes(body, cx),
             None => Poll::Ready(None),
+        }
+    }
+
+    /// Lets go of the caller's body when nobody will ask for it any more. Bodies of earlier
+    /// generations may live on for as long as their connections do, and they share this state.
+    fn drop_unneeded(&mut self) {
+        if self.abandoned && !self.keeping {
+            self.body = None;
+            self.unread = None;
+            self.kept = SmallVec::new();
+            self.next = 0;
         }
     }
 
