@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -29,7 +28,9 @@ const WINDOW: f64 = 0.6;
 ///
 /// When the bucket is empty the outcome at hand is returned. That has a price: where half of *all*
 /// calls fail in *every* region, success falls from the 87 % that three attempts would reach to
-/// about 62 %.
+/// about 62 %. And a client that has had no answers yet can replay five calls at once, no more, even
+/// if the other regions are well; one that runs alone may want a larger [`cap`](Self::cap), or
+/// [`unlimited`](Self::unlimited).
 ///
 /// Clones share the tokens; a layer and all its clones use one bucket.
 ///
@@ -176,6 +177,10 @@ impl Withdrawal {
         self.sent = true;
     }
 
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent
+    }
+
     /// The replay succeeded.
     pub(crate) fn refund(mut self) {
         self.sent = false;
@@ -212,15 +217,19 @@ impl Rate {
         self.cap.load(Ordering::Relaxed).max(FLOOR)
     }
 
-    /// The cap for the rate of calls since the last measurement, if that is at least a second ago.
+    /// The cap for the rate of calls since the count began. A count goes on for at least a second, and
+    /// what was called in less than that counts as the calls of a second.
     fn measure(&self, now: Instant) -> u64 {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = now.saturating_duration_since(*since);
-        if elapsed >= Duration::from_secs(1) {
-            let calls = self.calls.swap(0, Ordering::Relaxed);
-            let cap = calls as f64 / elapsed.as_secs_f64() * WINDOW * TOKEN as f64;
-            self.cap.store((cap as u64).min(CEILING), Ordering::Relaxed);
+        let elapsed = now.saturating_duration_since(*since).as_secs_f64();
+        let calls = self.calls.load(Ordering::Relaxed);
+        let cap = (calls as f64 / elapsed.max(1.0) * WINDOW * TOKEN as f64) as u64;
+        if elapsed >= 1.0 {
+            self.cap.store(cap.min(CEILING), Ordering::Relaxed);
+            self.calls.fetch_sub(calls, Ordering::Relaxed);
             *since = now;
+        } else {
+            self.cap.fetch_max(cap.min(CEILING), Ordering::Relaxed);
         }
         self.cap()
     }
@@ -244,6 +253,8 @@ impl fmt::Debug for Bucket {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn fail(budget: &Budget) -> bool {
@@ -330,6 +341,18 @@ mod tests {
         assert_eq!(cap_at(1).await, 5.0, "the floor");
         assert_eq!(cap_at(50).await, 30.0, "0.6 s of traffic");
         assert_eq!(cap_at(1000).await, 100.0, "the ceiling");
+    }
+
+    #[test]
+    fn a_burst_counts_as_the_calls_of_a_second() {
+        let budget = Budget::new(0.5);
+        (0..100).for_each(|_| budget.called());
+        (0..100).for_each(|_| budget.deposit());
+        assert_eq!(budget.available(), 5.0, "not measured yet");
+        drop(budget.withdraw());
+        assert_eq!(budget.available(), 55.0);
+        drop(budget.withdraw());
+        assert_eq!(budget.available(), 55.0, "counted once");
     }
 
     #[test]

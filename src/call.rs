@@ -1,24 +1,27 @@
 //! The memory of one call, and the decision after each attempt. No futures, timers or HTTP types.
 
+mod outcome;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    BoxError,
     budget::Withdrawal,
     classify::{Classify, Failure, FailureKind, Pushback, Reason},
     config::Shared,
-    error::{Error, ErrorKind},
     policy::{Policy, Replay},
     region::Region,
-    report::{self, AttemptRecord, Served, Stop},
+    report::{self, AttemptRecord, Stop},
 };
 
 /// How much longer than the backoff a region may make a call wait to be asked again.
 ///
 /// A region's wish is heard, but it is input from outside: it cannot hold a caller for minutes.
 const MAX_PUSHBACK: Duration = Duration::from_secs(5);
+
+/// The most that tokio's timer adds to a wait: it counts in whole milliseconds.
+const TIMER_ROUNDING: Duration = Duration::from_nanos(999_999);
 
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -58,6 +61,7 @@ pub(crate) struct Traits {
 #[derive(Debug)]
 pub(crate) struct Next {
     place: usize,
+    /// `None` where the current attempt was never sent, so that its token pays for the next.
     token: Option<Withdrawal>,
     /// How long to wait before it.
     pub(crate) wait: Duration,
@@ -199,63 +203,9 @@ impl Call {
         }
     }
 
-    /// The region did its work: says where the answer came from, unless it is the usual place.
-    pub(crate) fn succeeded(
-        &mut self,
-        reason: Reason,
-        now: impl FnOnce() -> Instant,
-    ) -> Option<Served> {
-        self.shared.config.budget.deposit();
-        if let Some(token) = self.token.take() {
-            token.refund();
-        }
-        if !self.shared.config.health.is_off() && self.shared.board.succeeded(self.place) {
-            report::region_restored(self.region());
-        }
-        self.answered(reason, None, now)
-    }
-
-    /// The region answered, and the answer goes to the caller.
-    pub(crate) fn answered(
-        &mut self,
-        reason: Reason,
-        kind: Option<FailureKind>,
-        now: impl FnOnce() -> Instant,
-    ) -> Option<Served> {
-        if self.number == 1 && self.is_home() {
-            return None;
-        }
-        self.record(reason, kind, now());
-        let records = std::mem::take(&mut self.records);
-        Some(Served::new(self.region().clone(), records))
-    }
-
-    /// Remembers a failure against the region.
-    pub(crate) fn blame(&self, cause: &Cause, now: Instant) {
-        let Cause::Failure(failure) = cause else {
-            return;
-        };
-        let Shared { config, board } = &*self.shared;
-        let ejected = board.failed(
-            &config.health,
-            self.place,
-            failure.blamed(),
-            self.route,
-            now,
-        );
-        if let Some(wait) = ejected {
-            report::region_ejected(self.region(), failure.reason(), wait);
-        }
-    }
-
     /// Decides whether there is another attempt, and takes the token for it. `body` says whether the
     /// request's body can still be sent again.
     pub(crate) fn next(&self, cause: &Cause, body: bool, now: Instant) -> Result<Next, Stop> {
-        self.decide(cause, body, now)
-            .inspect_err(|&why| report::not_replayed(self.region(), why))
-    }
-
-    fn decide(&self, cause: &Cause, body: bool, now: Instant) -> Result<Next, Stop> {
         match cause {
             Cause::Failure(_) if !self.policy.enabled => return Err(Stop::Disabled),
             Cause::Failure(failure) if !self.may_replay(failure.kind()) => {
@@ -277,9 +227,9 @@ impl Call {
         let place = board
             .next(&config.health, self.home, &tried, now)
             .or_else(|| {
-                config
-                    .retry_same_region
-                    .then(|| board.again(self.home, &tried))
+                // The wrong region stays the wrong one.
+                let again = config.retry_same_region && matches!(cause, Cause::Failure(_));
+                again.then(|| board.again(self.home, &tried))
             })
             .ok_or(Stop::Regions)?;
         let wait = match cause {
@@ -287,16 +237,20 @@ impl Call {
             Cause::WrongRegion(_) => Duration::ZERO,
         };
         if let Some(left) = self.left(now) {
-            if left <= wait || left - wait < config.min_attempt_time {
+            // As strict as the check after the wait, else the outcome at hand would be lost to it.
+            let wait = match wait {
+                Duration::ZERO => wait,
+                _ => wait.saturating_add(TIMER_ROUNDING),
+            };
+            if left <= wait.saturating_add(config.min_attempt_time) {
                 return Err(Stop::Deadline);
             }
         }
-        let token = config.budget.withdraw().ok_or(Stop::Budget)?;
-        Ok(Next {
-            place,
-            token: Some(token),
-            wait,
-        })
+        let token = match &self.token {
+            Some(token) if !token.is_sent() => None,
+            _ => Some(config.budget.withdraw().ok_or(Stop::Budget)?),
+        };
+        Ok(Next { place, token, wait })
     }
 
     fn wait(&self, failure: &Failure, place: usize) -> Result<Duration, Stop> {
@@ -318,6 +272,7 @@ impl Call {
     pub(crate) fn move_on(&mut self, cause: &Cause, next: Next, now: Instant) {
         self.record(cause.reason(), cause.kind(), now);
         let Shared { config, board } = &*self.shared;
+        board.enter(&config.health, next.place, now);
         let to = board.region(next.place);
         report::failing_over(self.number, self.region(), to, next.wait);
         match cause {
@@ -337,73 +292,15 @@ impl Call {
         self.place = next.place;
         self.number += 1;
         self.sent = None;
-        self.token = next.token;
+        self.token = next.token.or(self.token.take());
         self.patient = false;
     }
 
-    /// The attempt timeout passed, and there is nowhere else to go: the attempt goes on.
-    pub(crate) fn stay(&mut self) {
+    /// The attempt timeout passed, but there is nowhere else to go: the attempt goes on.
+    pub(crate) fn stay(&mut self, cause: &Cause, why: Stop, now: Instant) {
+        self.blame(cause, now);
+        self.give_up(why);
         self.patient = true;
-    }
-
-    /// Ends the call with the error of its last attempt.
-    pub(crate) fn failed(
-        &mut self,
-        cause: &Cause,
-        stop: Stop,
-        source: Option<BoxError>,
-        now: Instant,
-    ) -> Error {
-        self.record(cause.reason(), cause.kind(), now);
-        let unsent = |record: &AttemptRecord| record.failure() == Some(FailureKind::NeverSent);
-        let kind = if self.records.iter().all(unsent) {
-            ErrorKind::NeverSent
-        } else {
-            ErrorKind::Unknown
-        };
-        self.error(kind, Some(stop), source)
-    }
-
-    /// Ends the call with an error that no region is to blame for.
-    pub(crate) fn refused(&mut self, reason: Reason, source: BoxError, now: Instant) -> Error {
-        self.record(reason, None, now);
-        self.error(ErrorKind::Request, None, Some(source))
-    }
-
-    /// Ends the call because its time is over.
-    pub(crate) fn timed_out(&mut self, now: Instant) -> Error {
-        let lasted = self.sent.map(|sent| now.saturating_duration_since(sent));
-        if let (Some(lasted), Some(timeout), false) =
-            (lasted, self.policy.attempt_timeout, self.patient)
-        {
-            // The region had its time, even though the call had nowhere else to go.
-            if lasted >= timeout {
-                let failure = Failure::unknown(Reason::AttemptTimeout);
-                self.blame(&Cause::Failure(failure), now);
-            }
-        }
-        let kind = match lasted {
-            Some(_) => FailureKind::Unknown,
-            None => FailureKind::NeverSent,
-        };
-        self.record(Reason::TotalTimeout, Some(kind), now);
-        self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
-    }
-
-    fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {
-        Error::new(kind, stop, std::mem::take(&mut self.records), source)
-    }
-
-    fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {
-        let elapsed = self
-            .sent
-            .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
-        let region = self.region().clone();
-        if kind.is_some() {
-            report::attempt_failed(self.number, &region, reason, elapsed);
-        }
-        self.records
-            .push(AttemptRecord::new(region, reason, elapsed, kind));
     }
 }
 

@@ -111,14 +111,15 @@ impl fmt::Debug for Error {
             kind,
             stop,
             attempts,
-            source,
+            source: _,
         } = &*self.inner;
+        // The client's error may show a URL with its path and query; `source()` gives it to whoever
+        // wants that.
         f.debug_struct("Error")
             .field("kind", kind)
             .field("stop", stop)
             .field("attempts", attempts)
-            .field("source", source)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -64,7 +64,8 @@ impl FailoverLayer {
     }
 
     /// Sets how long a region may keep a call from trying the next one, from sending the request to
-    /// the response head.
+    /// the response head. The time in which the caller produces the body is part of it: give slow
+    /// uploads more by an [`Override`](crate::Override).
     ///
     /// It applies only while there is a next one and the request may be replayed: the last attempt
     /// may take as long as [`total_timeout`](Self::total_timeout) allows, and so may an attempt that

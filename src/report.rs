@@ -148,7 +148,7 @@ pub enum Stop {
     Regions,
     /// The request may have been processed and is not replayable.
     NotReplayable,
-    /// More of the request's body was sent than is kept.
+    /// The request's body cannot be sent again: more of it was sent than is kept, or it failed.
     Body,
     /// The region asked not to be asked again.
     Pushback,
@@ -165,7 +165,7 @@ impl fmt::Display for Stop {
             Self::Attempts => "all attempts used",
             Self::Regions => "no region left",
             Self::NotReplayable => "not replayable once sent",
-            Self::Body => "body too large to replay",
+            Self::Body => "body cannot be sent again",
             Self::Pushback => "the region asked for no retry",
             Self::Deadline => "no time left",
             Self::Budget => "retry budget empty",

@@ -50,7 +50,10 @@ impl Port {
     /// Listens, if it does not yet.
     pub(crate) fn open(&mut self) {
         if self.accepting.is_none() {
-            let socket = self.held.take().unwrap_or_else(|| self.hold());
+            let socket = self.held.take().unwrap_or_else(|| {
+                // A refusal that was cancelled half-way.
+                bind(self.address).expect("the port was ours a moment ago")
+            });
             let listener = socket.listen(BACKLOG).expect("a bound socket can listen");
             self.accepting = Some(Accepting::start(listener, Arc::clone(&self.region)));
         }
@@ -62,12 +65,28 @@ impl Port {
             accepting.stop().await;
         }
         if self.held.is_none() {
-            self.held = Some(self.hold());
+            self.held = Some(self.hold().await);
         }
     }
 
-    fn hold(&self) -> TcpSocket {
-        bind(self.address).expect("the port was ours a moment ago")
+    /// Takes the port back from its listener, which is gone when this succeeds.
+    ///
+    /// Closing it is not enough when another thread is just starting a process: until that has become its own program it has
+    /// a copy of every socket, and the port is still listened on.
+    async fn hold(&self) -> TcpSocket {
+        let gone = async {
+            loop {
+                match bind(self.address) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    bound => return bound.expect("the port was ours a moment ago"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone)
+            .await
+            .expect("the port was ours a moment ago")
     }
 }
 

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::{
     BoxError,
-    call::{Call, Cause},
+    call::{Call, Cause, Next},
     classify::{Failure, Outcome, Reason, Verdict},
     error::Error,
     replay::{Keeper, ReplayBody},
@@ -54,8 +54,8 @@ pin_project! {
 pub(crate) struct Replays<S, B> {
     template: Template,
     keeper: Keeper<B>,
-    /// Made the first attempt. Each later one is made by a clone, for an instance that failed to
-    /// become ready must not be used again.
+    /// Made the first attempt, or is a clone that was never polled. Each later attempt is made by a
+    /// clone of it, for an instance that failed to become ready must not be used again.
     service: S,
     /// The body of the next attempt, from the decision for it until it is sent.
     body: Option<ReplayBody<B>>,
@@ -103,12 +103,13 @@ fn replays<S, B>(replays: &mut Option<Replays<S, B>>) -> &mut Replays<S, B> {
         .expect("there is a wait only before an attempt that can be made")
 }
 
-/// Adds where the response came from, where that is not the usual place.
-fn with<R>(served: Option<Served>, mut response: Response<R>) -> Response<R> {
+/// Ends the call with a response, to which is added where it came from if that is not the usual
+/// place.
+fn with<R>(served: Option<Served>, mut response: Response<R>) -> End<R> {
     if let Some(served) = served {
         response.extensions_mut().insert(served);
     }
-    response
+    Some(Ok(response))
 }
 
 impl<S, B> Attempts<S, B>
@@ -200,23 +201,29 @@ where
         let cause = match verdict {
             Verdict::Success => {
                 let served = self.call.succeeded(reason, Instant::now);
-                return Some(Ok(with(served, response)));
+                return with(served, response);
             }
             Verdict::Final => {
+                // Any answer below 500 is a sign of life.
+                if response.status().as_u16() < 500 {
+                    self.call.note_answer(false);
+                }
                 let served = self.call.answered(reason, None, Instant::now);
-                return Some(Ok(with(served, response)));
+                return with(served, response);
             }
-            Verdict::WrongRegion => Cause::WrongRegion(reason),
+            Verdict::WrongRegion => {
+                self.call.note_answer(false);
+                Cause::WrongRegion(reason)
+            }
             Verdict::Failed(failure) => Cause::Failure(failure),
         };
         let now = Instant::now();
-        self.call.blame(&cause, now);
         match self.try_next(&cause, now) {
             // The response goes before the wait, and with it the connection or stream it holds.
             Ok(()) => None,
             Err(_) => {
                 let served = self.call.answered(cause.reason(), cause.kind(), || now);
-                Some(Ok(with(served, response)))
+                with(served, response)
             }
         }
     }
@@ -237,7 +244,6 @@ where
             Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
             Verdict::Failed(failure) => Cause::Failure(failure),
         };
-        self.call.blame(&cause, now);
         match self.try_next(&cause, now) {
             Ok(()) => None,
             Err(stop) => Some(Err(self.call.failed(&cause, stop, Some(error), now))),
@@ -251,11 +257,16 @@ where
             return Some(Err(self.call.timed_out(now)));
         }
         let cause = Cause::Failure(Failure::unknown(Reason::AttemptTimeout));
-        self.call.blame(&cause, now);
-        if self.try_next(&cause, now).is_err() {
-            // Nowhere else to go, so the attempt is worth more than no attempt.
-            self.call.stay();
-            self.timer.set(None);
+        match self.next(&cause, now) {
+            Ok(next) => {
+                self.call.note_failure(&cause, now);
+                self.move_on(&cause, next, now);
+            }
+            Err(why) => {
+                // Nowhere else to go, so the attempt is worth more than no attempt.
+                self.call.stay(&cause, why, now);
+                self.timer.set(None);
+            }
         }
         None
     }
@@ -273,18 +284,41 @@ where
         }
     }
 
-    /// Goes on to the wait before the next attempt, if there is one.
+    /// After a failed attempt: goes on to the wait before the next one, if there is one.
     fn try_next(&mut self, cause: &Cause, now: Instant) -> Result<(), Stop> {
+        self.call.note_failure(cause, now);
+        match self.next(cause, now) {
+            Ok(next) => {
+                self.move_on(cause, next, now);
+                Ok(())
+            }
+            Err(why) => {
+                self.call.give_up(why);
+                Err(why)
+            }
+        }
+    }
+
+    /// Decides on another attempt, and makes its body.
+    fn next(&mut self, cause: &Cause, now: Instant) -> Result<Next, Stop> {
         let body = self.replays.as_ref().is_none_or(Replays::has_body);
         let next = self.call.next(cause, body, now)?;
         let replays = self.replays.as_mut().ok_or(Stop::Regions)?;
         replays.make_body()?;
+        Ok(next)
+    }
+
+    /// Ends the current attempt and waits before the next one.
+    fn move_on(&mut self, cause: &Cause, next: Next, now: Instant) {
+        // The instance that made the first attempt goes with it. Under load shedding it may have been
+        // called while it still stood in line for a permit, and would get one during the wait.
+        let replays = replays(self.replays);
+        replays.service = replays.service.clone();
         // No wait, no timer.
         let timer = (!next.wait.is_zero()).then(|| sleep(next.wait));
         self.call.move_on(cause, next, now);
         self.timer.set(timer);
         self.state.set(State::Backoff);
-        Ok(())
     }
 
     fn await_readiness(&mut self) {

@@ -1,9 +1,7 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use tokio::time::Instant;
-
-use std::time::Duration;
 
 use super::{Health, Region, Regions, health::Memory, set::Set};
 use crate::classify::Blame;
@@ -46,7 +44,7 @@ impl Board {
         let now = Instant::now();
         self.set
             .candidates(home)
-            .find(|&place| self.memories[place].admits(health, now))
+            .find(|&place| self.memories[place].enter(health, now))
             .unwrap_or(home)
     }
 
@@ -61,8 +59,13 @@ impl Board {
     ) -> Option<usize> {
         let untried = || self.set.candidates(home).filter(|p| !tried.contains(p));
         untried()
-            .find(|&place| self.memories[place].admits(health, now))
+            .find(|&place| self.memories[place].is_open(health, now))
             .or_else(|| untried().next())
+    }
+
+    /// Another attempt does go to this place.
+    pub(crate) fn enter(&self, health: &Health, place: usize, now: Instant) {
+        self.memories[place].enter(health, now);
     }
 
     /// Where to go when no place is untried but the same may be asked again: the one that was asked
@@ -72,8 +75,8 @@ impl Board {
         self.set.candidates(home).min_by_key(asked).unwrap_or(home)
     }
 
-    pub(crate) fn succeeded(&self, place: usize) -> bool {
-        self.memories[place].succeeded()
+    pub(crate) fn answered(&self, place: usize, success: bool, sent: Option<Instant>) -> bool {
+        self.memories[place].answered(success, sent)
     }
 
     pub(crate) fn failed(

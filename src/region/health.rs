@@ -105,6 +105,7 @@ struct Record {
 
 #[derive(Debug)]
 struct Ejection {
+    since: Instant,
     /// When the next call may try; each that does moves it on.
     until: Instant,
     /// How often it was looked at in vain, and so how far the wait has grown.
@@ -122,9 +123,19 @@ impl Memory {
         !self.marked.load(Ordering::Acquire)
     }
 
-    /// Whether a call may go there. When the time has come to try an ejected region, the caller who
-    /// is told so is the one that tries: all others are told no until the next time.
-    pub(super) fn admits(&self, health: &Health, now: Instant) -> bool {
+    /// Whether a call may go there: the region is in, or it is time to try it.
+    pub(super) fn is_open(&self, health: &Health, now: Instant) -> bool {
+        health.absence.is_none() || self.is_clean() || {
+            let ejection = &self.lock().ejection;
+            ejection
+                .as_ref()
+                .is_none_or(|ejection| now >= ejection.until)
+        }
+    }
+
+    /// Lets a call go there, if it may. When it is time to try an ejected region, the call that is
+    /// let in is the one that tries: the door is closed behind it until the next time.
+    pub(super) fn enter(&self, health: &Health, now: Instant) -> bool {
         let Some(absence) = &health.absence else {
             return true;
         };
@@ -143,12 +154,22 @@ impl Memory {
         }
     }
 
-    /// Forgets all failures; says whether the region was ejected.
-    pub(super) fn succeeded(&self) -> bool {
+    /// The region answered an attempt that was sent at this time, or just now. Any answer brings a
+    /// region back that was out, and a success clears its record; says whether it is back.
+    ///
+    /// What was sent before the region went out says nothing of how it is now.
+    pub(super) fn answered(&self, success: bool, sent: Option<Instant>) -> bool {
         if self.is_clean() {
             return false;
         }
         let mut record = self.lock();
+        let speaks = match &record.ejection {
+            Some(ejection) => sent.is_none_or(|sent| sent >= ejection.since),
+            None => success,
+        };
+        if !speaks {
+            return false;
+        }
         self.marked.store(false, Ordering::Release);
         std::mem::take(&mut *record).ejection.is_some()
     }
@@ -173,12 +194,18 @@ impl Memory {
             Blame::Weak | Blame::Counted => record.failures = record.failures.saturating_add(1),
             Blame::Eject => record.failures = u32::MAX,
         }
+        // A weak vote never ejects alone, however few are enough.
+        let enough = match blame {
+            Blame::Weak => health.consecutive.max(2),
+            _ => health.consecutive,
+        };
         // Calls that were under way when the region went out say nothing new.
-        if record.failures < health.consecutive || record.ejection.is_some() {
+        if record.failures < enough || record.ejection.is_some() {
             return None;
         }
         let wait = absence.delay(1, fastrand::f64());
         record.ejection = Some(Ejection {
+            since: now,
             until: after(now, wait),
             trials: 0,
         });
@@ -201,7 +228,11 @@ impl Memory {
                 None
             }
             empty @ None => {
-                *empty = Some(Ejection { until, trials: 0 });
+                *empty = Some(Ejection {
+                    since: now,
+                    until,
+                    trials: 0,
+                });
                 Some(wait)
             }
         }

@@ -97,7 +97,15 @@ impl Origin {
 
     /// Whether `authority` names this origin's host and port, under this origin's scheme.
     pub(crate) fn is_named_by(&self, authority: &Authority) -> bool {
-        port(&self.scheme, authority) == Some(self.port) && self.has_host(authority.host())
+        // As nearly every request writes it; the comparison ignores case.
+        if *authority == self.authority {
+            return true;
+        }
+        // Else a port or user information is written that need not be, or an address differently.
+        let text = authority.as_str();
+        text.contains([':', '@'])
+            && port(&self.scheme, authority) == Some(self.port)
+            && self.has_host(authority.host())
     }
 
     fn has_host(&self, host: &str) -> bool {

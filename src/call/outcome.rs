@@ -1,0 +1,141 @@
+//! What a call remembers, reports and returns of how its attempts went.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Call, Cause};
+use crate::{
+    BoxError,
+    classify::{Blame, Failure, FailureKind, Reason},
+    config::Shared,
+    error::{Error, ErrorKind},
+    report::{self, AttemptRecord, Served, Stop},
+};
+
+impl Call {
+    /// The region did its work: says where the answer came from, unless it is the usual place.
+    pub(crate) fn succeeded(
+        &mut self,
+        reason: Reason,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Served> {
+        self.shared.config.budget.deposit();
+        if let Some(token) = self.token.take() {
+            token.refund();
+        }
+        self.note_answer(true);
+        self.answered(reason, None, now)
+    }
+
+    /// The region is there, whatever it answered.
+    pub(crate) fn note_answer(&self, success: bool) {
+        let Shared { config, board } = &*self.shared;
+        if !config.health.is_off() && board.answered(self.place, success, self.sent) {
+            report::region_restored(self.region());
+        }
+    }
+
+    /// The answer goes to the caller: says where it came from, unless that is the usual place.
+    pub(crate) fn answered(
+        &mut self,
+        reason: Reason,
+        kind: Option<FailureKind>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Served> {
+        if self.number == 1 && self.is_home() {
+            return None;
+        }
+        self.record(reason, kind, now());
+        let records = std::mem::take(&mut self.records);
+        Some(Served::new(self.region().clone(), records))
+    }
+
+    /// The current attempt failed: remembers that against the region.
+    pub(crate) fn note_failure(&self, cause: &Cause, now: Instant) {
+        if cause.kind().is_some() {
+            let elapsed = self.elapsed(now);
+            report::attempt_failed(self.number, self.region(), cause.reason(), elapsed);
+        }
+        self.blame(cause, now);
+    }
+
+    pub(super) fn blame(&self, cause: &Cause, now: Instant) {
+        let Cause::Failure(failure) = cause else {
+            return;
+        };
+        if self.patient && failure.blamed() != Blame::Eject {
+            // One attempt, one count: it was late already, and that was counted.
+            return;
+        }
+        let Shared { config, board } = &*self.shared;
+        let blame = failure.blamed();
+        if let Some(wait) = board.failed(&config.health, self.place, blame, self.route, now) {
+            report::region_ejected(self.region(), failure.reason(), wait);
+        }
+    }
+
+    /// There is no further attempt.
+    pub(crate) fn give_up(&self, why: Stop) {
+        report::not_replayed(self.region(), why);
+    }
+
+    /// Ends the call with the error of its last attempt.
+    pub(crate) fn failed(
+        &mut self,
+        cause: &Cause,
+        stop: Stop,
+        source: Option<BoxError>,
+        now: Instant,
+    ) -> Error {
+        self.record(cause.reason(), cause.kind(), now);
+        let unsent = |record: &AttemptRecord| record.failure() == Some(FailureKind::NeverSent);
+        let kind = if self.records.iter().all(unsent) {
+            ErrorKind::NeverSent
+        } else {
+            ErrorKind::Unknown
+        };
+        self.error(kind, Some(stop), source)
+    }
+
+    /// Ends the call with an error that no region is to blame for.
+    pub(crate) fn refused(&mut self, reason: Reason, source: BoxError, now: Instant) -> Error {
+        self.record(reason, None, now);
+        self.error(ErrorKind::Request, None, Some(source))
+    }
+
+    /// Ends the call because its time is over.
+    pub(crate) fn timed_out(&mut self, now: Instant) -> Error {
+        let elapsed = self.elapsed(now);
+        report::attempt_failed(self.number, self.region(), Reason::TotalTimeout, elapsed);
+        let kind = match (self.sent, self.policy.attempt_timeout) {
+            (None, _) => FailureKind::NeverSent,
+            (Some(_), timeout) => {
+                // The region had its time, even though the call had nowhere else to go.
+                if timeout.is_some_and(|timeout| elapsed >= timeout) {
+                    let failure = Failure::unknown(Reason::AttemptTimeout);
+                    self.blame(&Cause::Failure(failure), now);
+                }
+                FailureKind::Unknown
+            }
+        };
+        self.record(Reason::TotalTimeout, Some(kind), now);
+        self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
+    }
+
+    fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {
+        Error::new(kind, stop, std::mem::take(&mut self.records), source)
+    }
+
+    pub(super) fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {
+        let (region, elapsed) = (self.region().clone(), self.elapsed(now));
+        self.records
+            .push(AttemptRecord::new(region, reason, elapsed, kind));
+    }
+
+    /// The time since the current attempt was sent.
+    fn elapsed(&self, now: Instant) -> Duration {
+        self.sent
+            .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
+    }
+}
