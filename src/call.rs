@@ -45,6 +45,8 @@ pub(crate) struct Call {
 
     /// The places of the attempts that failed.
     tried: Vec<usize>,
+    /// Until when regions that failed wished to be left alone.
+    wishes: Vec<(usize, Instant)>,
     records: Vec<AttemptRecord>,
     redirected: bool,
 }
@@ -113,6 +115,7 @@ impl Call {
             token: None,
             patient: false,
             tried: Vec::new(),
+            wishes: Vec::new(),
             records: Vec::new(),
             redirected: false,
         }
@@ -233,7 +236,7 @@ impl Call {
             })
             .ok_or(Stop::Regions)?;
         let wait = match cause {
-            Cause::Failure(failure) => self.wait(failure, place)?,
+            Cause::Failure(failure) => self.wait(failure, place, now)?,
             Cause::WrongRegion(_) => Duration::ZERO,
         };
         if let Some(left) = self.left(now) {
@@ -253,19 +256,20 @@ impl Call {
         Ok(Next { place, token, wait })
     }
 
-    fn wait(&self, failure: &Failure, place: usize) -> Result<Duration, Stop> {
-        let wait = self
-            .shared
-            .config
-            .backoff
-            .delay(self.number, fastrand::f64());
-        match failure.pushed_back() {
-            Some(Pushback::Never) => Err(Stop::Pushback),
-            Some(Pushback::After(wish)) if place == self.place => {
-                Ok(wait.max(wish.min(wait.saturating_add(MAX_PUSHBACK))))
+    /// The backoff, or as long as the region that is asked next wished not to be, within bounds.
+    fn wait(&self, failure: &Failure, place: usize, now: Instant) -> Result<Duration, Stop> {
+        let Shared { config, .. } = &*self.shared;
+        let wait = config.backoff.delay(self.number, fastrand::f64());
+        let wish = match failure.pushed_back() {
+            Some(Pushback::Never) => return Err(Stop::Pushback),
+            Some(Pushback::After(wish)) if place == self.place => wish,
+            _ => {
+                let wishes = self.wishes.iter().filter(|(region, _)| *region == place);
+                let left = wishes.map(|(_, until)| until.saturating_duration_since(now));
+                left.max().unwrap_or_default()
             }
-            _ => Ok(wait),
-        }
+        };
+        Ok(wait.max(wish.min(wait.saturating_add(MAX_PUSHBACK))))
     }
 
     /// Ends the current attempt for another one.
@@ -277,13 +281,8 @@ impl Call {
         report::failing_over(self.number, self.region(), to, next.wait);
         match cause {
             Cause::Failure(failure) => {
-                // Another region is asked, so the failed one can have the rest it asked for.
                 if let Some(Pushback::After(wish)) = failure.pushed_back() {
-                    if next.place != self.place {
-                        if let Some(wait) = board.rest(&config.health, self.place, wish, now) {
-                            report::region_ejected(self.region(), failure.reason(), wait);
-                        }
-                    }
+                    self.heed(wish, failure.reason(), next.place, now);
                 }
             }
             Cause::WrongRegion(_) => self.redirected = true,
@@ -294,6 +293,21 @@ impl Call {
         self.sent = None;
         self.token = next.token.or(self.token.take());
         self.patient = false;
+    }
+
+    /// The current region wishes to be left alone. When another one is asked it can be, by this call
+    /// and by all others.
+    fn heed(&mut self, wish: Duration, reason: Reason, next: usize, now: Instant) {
+        if next == self.place {
+            return;
+        }
+        if let Some(until) = now.checked_add(wish) {
+            self.wishes.push((self.place, until));
+        }
+        let Shared { config, board } = &*self.shared;
+        if let Some(wait) = board.rest(&config.health, self.place, wish, now) {
+            report::region_ejected(self.region(), reason, wait);
+        }
     }
 
     /// The attempt timeout passed, but there is nowhere else to go: the attempt goes on.
