@@ -1,0 +1,22 @@
+//! The layer seen from outside: over scripted services with a paused clock, and over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+mod support;
+
+mod attempts;
+mod backoff;
+mod budget;
+mod cancel;
+mod nginx;
+mod overrides;
+mod properties;
+mod readiness;
+mod regions;
+mod report;
+mod request;
+mod scope;
+mod sockets;
+mod time;
+mod transport;
+mod upload;

@@ -1,0 +1,603 @@
+use std::{collections::HashSet, io, time::Duration};
+
+use http::Method;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use tower::{Layer, ServiceExt};
+use tower_failover::{Budget, Failover, FailoverLayer, Health, Order, Regions};
+
+use crate::support::{Act, Script, get, no_wait, request};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// So long that in a test no ejected region is tried again.
+fn away() -> Health {
+    Health::default().probe_every(Duration::MAX, Duration::MAX)
+}
+
+/// Failures are replayed at once, as often as it takes.
+fn layer(regions: u8, health: Health) -> FailoverLayer {
+    crate::support::layer(regions)
+        .backoff(no_wait())
+        .budget(Budget::unlimited())
+        .health(health)
+}
+
+fn refused() -> Act {
+    Act::Fail(io::ErrorKind::ConnectionRefused)
+}
+
+async fn call(client: &Failover<Script>, uri: &str) {
+    let _ = client.clone().oneshot(get(uri)).await;
+}
+
+/// Where calls for home went that were made one after the other.
+async fn asked(health: Health, acts: impl IntoIterator<Item = Act>, calls: usize) -> String {
+    let script = Script::new(acts);
+    let client = layer(2, health).layer(script.clone());
+    for _ in 0..calls {
+        call(&client, "http://a/").await;
+    }
+    script.asked().concat()
+}
+
+/// When region `a`, which fails with this act, is asked by calls that come all the time.
+async fn trials(health: Health, act: Act, period: Duration) -> Vec<Duration> {
+    let script = Script::default();
+    script.always("a", act);
+    let client = layer(2, health).layer(script.clone());
+    let start = Instant::now();
+    while start.elapsed() < period {
+        call(&client, "http://a/").await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    let seen = script.seen();
+    let asked = seen.iter().filter(|seen| seen.authority() == "a");
+    asked.map(|seen| seen.at - start).collect()
+}
+
+/// The order in which the regions stand in for `a`.
+async fn order(regions: Regions) -> String {
+    let script = Script::new(vec![Act::Status(503); 9]);
+    let layer = FailoverLayer::new(regions)
+        .max_attempts(9)
+        .backoff(no_wait());
+    let client = layer.layer(script.clone());
+    call(&client, "http://a/").await;
+    script.asked().concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn home_is_first_and_the_others_follow_as_listed() {
+    for (home, expected) in [("a", "abcd"), ("b", "bacd"), ("d", "dabc")] {
+        let script = Script::new(vec![Act::Status(503); 9]);
+        let client = layer(4, Health::default())
+            .max_attempts(9)
+            .layer(script.clone());
+        call(&client, &format!("http://{home}/")).await;
+        assert_eq!(script.asked().concat(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_spread_over_the_fallbacks_and_never_leave_home_for_it() {
+    let regions = || Regions::fixed(["a", "b", "c", "d"].map(|name| format!("http://{name}")));
+    let mut orders = HashSet::new();
+    for id in 0..200 {
+        let spread = regions().unwrap().order(Order::Spread).client_id(id);
+        let asked = order(spread.clone()).await;
+        assert_eq!(
+            asked,
+            order(spread).await,
+            "a client's order does not change"
+        );
+        assert!(asked.starts_with('a'));
+        assert_eq!(asked.chars().collect::<HashSet<_>>().len(), 4, "{asked}");
+        orders.insert(asked);
+    }
+    assert_eq!(orders.len(), 6, "all orders of three: {orders:?}");
+    for id in 0..9 {
+        let listed = regions().unwrap().order(Order::Spread).order(Order::Listed);
+        assert_eq!(order(listed.client_id(id)).await, "abcd");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_an_id_keeps_its_order() {
+    let regions = Regions::fixed(["a", "b", "c", "d", "e"].map(|name| format!("http://{name}")));
+    let regions = regions.unwrap().order(Order::Spread);
+    let first = order(regions.clone()).await;
+    for _ in 0..9 {
+        assert_eq!(order(regions.clone()).await, first);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_connection_ejects_at_once() {
+    assert_eq!(asked(away(), [refused()], 4).await, "abbbb");
+    assert_eq!(asked(away().consecutive(9), [refused()], 4).await, "abbbb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_failures_in_a_row_eject_and_one_does_not() {
+    let acts = [502, 503, 504].map(Act::Status).into_iter().chain([
+        Act::Fail(io::ErrorKind::ConnectionReset),
+        Act::FailAfterBody(io::ErrorKind::UnexpectedEof),
+        Act::Fail(io::ErrorKind::TimedOut),
+        Act::Fail(io::ErrorKind::Other),
+    ]);
+    for act in acts {
+        let ok = Act::Status(200);
+        assert_eq!(asked(away(), [act.clone()], 3).await, "abaa", "{act:?}");
+        let twice = [act.clone(), ok, act.clone()];
+        assert_eq!(asked(away(), twice, 4).await, "ababbb", "{act:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_of_different_kinds_count_together() {
+    let acts = [
+        Act::Status(503),
+        Act::Status(200),
+        Act::Fail(io::ErrorKind::ConnectionReset),
+    ];
+    assert_eq!(asked(away(), acts, 3).await, "ababb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_did_not_fail_resets_the_count() {
+    for answer in [200, 302, 404] {
+        let script = Script::default();
+        let client = layer(2, away()).layer(script.clone());
+        for status in [503, answer, 503, answer, 503, answer] {
+            script.always("a", Act::Status(status));
+            call(&client, "http://a/").await;
+        }
+        assert_eq!(script.asked().concat(), "abaabaaba");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_failures_that_eject_can_be_set() {
+    for (set, expected) in [(0, 1), (1, 1), (3, 3), (5, 5)] {
+        let script = Script::default();
+        script.always("a", Act::Status(503));
+        let client = layer(2, away().consecutive(set)).layer(script.clone());
+        for _ in 0..9 {
+            call(&client, "http://a/").await;
+        }
+        let home = script.asked().iter().filter(|asked| *asked == "a").count();
+        assert_eq!(home, expected, "{set}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_always_fails_ejects_no_region() {
+    for health in [away(), away().consecutive(1)] {
+        let script = Script::default();
+        script.always("a", Act::Status(500));
+        let client = layer(2, health).layer(script.clone());
+        for n in 0..5 {
+            // The query does not make it another route.
+            call(&client, &format!("http://a/poison?{n}")).await;
+        }
+        assert_eq!(script.asked().concat(), "ababababab");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_500_from_different_routes_ejects() {
+    let script = Script::default();
+    script.always("a", Act::Status(500));
+    let client = layer(2, away()).layer(script.clone());
+    for path in ["x", "y", "z"] {
+        call(&client, &format!("http://a/{path}")).await;
+    }
+    assert_eq!(script.asked().concat(), "ababb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_fault_of_the_region_blames_nobody() {
+    for status in [
+        400, 401, 403, 404, 408, 409, 413, 421, 422, 429, 451, 501, 505, 511,
+    ] {
+        let script = Script::default();
+        script.always("a", Act::Status(status));
+        let client = layer(2, away()).layer(script.clone());
+        for n in 0..5 {
+            call(&client, &format!("http://a/{n}")).await;
+        }
+        let home = script.asked().iter().filter(|asked| *asked == "a").count();
+        assert_eq!(home, 5, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_with_too_many_requests_keeps_nobody_away() {
+    let acts = vec![Act::StatusWith(429, "retry-after", "9".into()); 3];
+    assert_eq!(asked(away(), acts, 5).await, "aaaaa");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_blames_nobody() {
+    let script = Script::new(vec![Act::Hang; 9]);
+    let client = layer(2, away()).layer(script.clone());
+    for _ in 0..9 {
+        let call = timeout(SECOND, call(&client, "http://a/"));
+        call.await.unwrap_err();
+    }
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aaaaaaaaaa");
+    assert_eq!(script.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_attempt_timeouts_in_a_row_eject_and_one_does_not() {
+    let slow = || Act::After(6 * SECOND, Act::Status(200).into());
+    assert_eq!(asked(away(), [slow()], 3).await, "abaa");
+    assert_eq!(
+        asked(away(), [slow(), Act::Status(200), slow()], 4).await,
+        "ababbb"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_late_and_then_fails_counts_once() {
+    let late = Act::After(6 * SECOND, Act::Status(503).into());
+    let script = Script::new([late]);
+    // There is no token for another attempt, so the late one goes on.
+    let layer = layer(2, away()).budget(Budget::default().cap(0));
+    let client = layer.layer(script.clone());
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "a");
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aa");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_late_and_then_refused_ejects() {
+    let late = Act::After(6 * SECOND, refused().into());
+    let script = Script::new([late]);
+    let layer = layer(2, away()).budget(Budget::default().cap(0));
+    let client = layer.layer(script.clone());
+    call(&client, "http://a/").await;
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "ab");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_region_is_out_calls_go_on_in_order() {
+    let script = Script::default();
+    for region in ["a", "b", "c"] {
+        script.always(region, refused());
+    }
+    let client = layer(3, away()).layer(script.clone());
+    for _ in 0..3 {
+        call(&client, "http://a/").await;
+    }
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "abcabcabcbac");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallbacks_that_are_out_are_passed_over() {
+    let script = Script::default();
+    script.always("b", refused());
+    let client = layer(3, away()).layer(script.clone());
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "ba");
+    script.always("a", Act::Status(503));
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "baac");
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "baacac", "a once more, then out");
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "baacacc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_out_is_tried_when_no_other_is_left() {
+    let script = Script::default();
+    script.always("a", refused());
+    let client = layer(2, away()).layer(script.clone());
+    call(&client, "http://a/").await;
+    script.always("b", Act::Status(503));
+    script.always("a", Act::Status(200));
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "abba");
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "abbaa", "and is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_memory_every_call_starts_at_home() {
+    let hint = Act::StatusWith(503, "retry-after", "9".into());
+    for act in [
+        refused(),
+        Act::Status(503),
+        hint,
+        Act::Fail(io::ErrorKind::TimedOut),
+    ] {
+        let script = Script::default();
+        script.always("a", act);
+        let off = Health::off().consecutive(1).probe_every(SECOND, SECOND);
+        let client = layer(2, off).layer(script.clone());
+        for _ in 0..4 {
+            call(&client, "http://a/").await;
+        }
+        assert_eq!(script.asked().concat(), "abababab");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_clone_learns_all_clones_know_and_other_layers_do_not() {
+    let script = Script::new([refused()]);
+    let layer = layer(2, away());
+    let client = layer.layer(script.clone());
+    call(&client, "http://a/").await;
+    call(&client.clone(), "http://a/").await;
+    call(&layer.layer(script.clone()), "http://a/").await;
+    call(&layer.clone().layer(script.clone()), "http://a/").await;
+    assert_eq!(script.asked().concat(), "abbbb");
+    let other = self::layer(2, away()).layer(script.clone());
+    call(&other, "http://a/").await;
+    assert_eq!(script.asked().concat(), "abbbba");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ejected_region_is_left_alone_until_its_time_and_longer_each_time() {
+    let (min, max) = (2 * SECOND, 15 * SECOND);
+    for health in [Health::default(), Health::default().probe_every(min, max)] {
+        let times = trials(health, refused(), 120 * SECOND).await;
+        assert_eq!(times[0], Duration::ZERO);
+        let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(waits.len() >= 9, "{waits:?}");
+        for (n, wait) in waits.iter().enumerate() {
+            let longest = max.min(min * 2_u32.pow(n as u32));
+            // Calls come every 10 ms.
+            let bounds = longest / 2..=longest + SECOND / 100;
+            assert!(bounds.contains(wait), "{n}: {waits:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn absences_differ_so_that_clients_do_not_return_together() {
+    let mut first = HashSet::new();
+    for _ in 0..9 {
+        let times = trials(Health::default(), refused(), 3 * SECOND).await;
+        first.insert(times[1]);
+    }
+    assert!(first.len() > 1, "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn extreme_absences_do_not_panic() {
+    let zero = Duration::ZERO;
+    for (min, max) in [(zero, zero), (Duration::MAX, zero), (zero, Duration::MAX)] {
+        let health = Health::default().probe_every(min, max);
+        // With no absence an ejected region is tried by every call.
+        assert_eq!(asked(health, vec![refused(); 6], 3).await, "ababab");
+    }
+    let health = Health::default().probe_every(SECOND, Duration::MAX);
+    let far = Act::StatusWith(503, "retry-after", u64::MAX.to_string());
+    assert_eq!(asked(health, [far], 3).await, "abbb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_of_many_tries_whether_a_region_is_back() {
+    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
+    let script = Script::default();
+    script.always("a", refused());
+    let client = layer(2, health).layer(script.clone());
+    call(&client, "http://a/").await;
+    script.always("a", Act::After(SECOND, Act::Status(200).into()));
+    let at_home = || script.asked().iter().filter(|asked| *asked == "a").count();
+    let calls = async || {
+        let calls: JoinSet<_> = (0..50)
+            .map(|_| client.clone().oneshot(get("http://a/")))
+            .collect();
+        for result in calls.join_all().await {
+            assert_eq!(result.unwrap().status(), 200);
+        }
+    };
+
+    calls().await;
+    assert_eq!(at_home(), 1, "not yet");
+    sleep(10 * SECOND).await;
+    calls().await;
+    assert_eq!(at_home(), 2, "one of all");
+    calls().await;
+    assert_eq!(at_home(), 52, "it is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_fails_keeps_the_region_out_and_its_caller_is_served() {
+    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
+    for act in [refused(), Act::Status(503), Act::Status(500)] {
+        let script = Script::default();
+        script.always("a", refused());
+        let client = layer(2, health.clone()).layer(script.clone());
+        call(&client, "http://a/").await;
+        script.always("a", act);
+        sleep(10 * SECOND).await;
+        let response = client.clone().oneshot(get("http://a/")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        for _ in 0..5 {
+            call(&client, "http://a/").await;
+        }
+        assert_eq!(script.asked().concat(), "ababbbbbb");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_back_starts_with_a_clean_record() {
+    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
+    let script = Script::new([refused()]);
+    let client = layer(2, health).layer(script.clone());
+    call(&client, "http://a/").await;
+    sleep(10 * SECOND).await;
+    call(&client, "http://a/").await;
+    script.always("a", Act::Status(503));
+    for _ in 0..3 {
+        call(&client, "http://a/").await;
+    }
+    assert_eq!(script.asked().concat(), "abaababb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_is_not_made_is_left_to_the_next_call() {
+    let health = Health::default()
+        .probe_every(10 * SECOND, 10 * SECOND)
+        .consecutive(9);
+    let script = Script::default();
+    script.always("b", refused());
+    let layer = layer(3, health).budget(Budget::new(0.0).cap(1));
+    let client = layer.layer(script.clone());
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "ba", "b is out");
+    script.always("a", Act::Status(503));
+    script.always("c", Act::Status(503));
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "baac", "the budget is empty");
+    sleep(10 * SECOND).await;
+    call(&client, "http://a/").await;
+    assert_eq!(
+        script.asked().concat(),
+        "baaca",
+        "b could be tried, but there is no token"
+    );
+    call(&client, "http://b/").await;
+    assert_eq!(script.asked().concat(), "baacab");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_gets_the_rest_it_asks_for_up_to_the_longest_absence() {
+    for (hint, expected) in [
+        ("7", 7),
+        ("15", 15),
+        ("16", 15),
+        ("99999999999999999999", 15),
+    ] {
+        let act = Act::StatusWith(503, "retry-after", hint.into());
+        let script = Script::new([act]);
+        let client = layer(2, Health::default()).layer(script.clone());
+        call(&client, "http://a/").await;
+        let rest = Duration::from_secs(expected);
+        sleep(rest - Duration::from_millis(10)).await;
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked().concat(), "abb", "{hint}");
+        sleep(Duration::from_millis(10)).await;
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked().concat(), "abba", "{hint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grpc_pushback_is_a_rest_in_milliseconds() {
+    let act = Act::StatusWith(503, "grpc-retry-pushback-ms", "1500".into());
+    let script = Script::new([act]);
+    let client = layer(2, Health::default()).layer(script.clone());
+    call(&client, "http://a/").await;
+    sleep(Duration::from_millis(1490)).await;
+    call(&client, "http://a/").await;
+    sleep(Duration::from_millis(10)).await;
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "abba");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_that_says_nothing_keeps_nobody_away() {
+    for hint in ["0", "soon", "-1", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let act = Act::StatusWith(503, "retry-after", hint.into());
+        assert_eq!(asked(away(), [act], 3).await, "abaa", "{hint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_a_region_that_nobody_leaves_keeps_nobody_away() {
+    let script = Script::new([Act::StatusWith(503, "retry-after", "9".into())]);
+    let client = layer(2, away()).layer(script.clone());
+    for _ in 0..2 {
+        client.clone().oneshot(request(Method::POST)).await.unwrap();
+    }
+    assert_eq!(script.asked().concat(), "aa");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_under_way_does_not_bring_an_ejected_region_back() {
+    let script = Script::new([Act::After(2 * SECOND, Act::Status(200).into()), refused()]);
+    let client = layer(2, away()).layer(script.clone());
+    let early = tokio::spawn(client.clone().oneshot(get("http://a/")));
+    sleep(SECOND).await;
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aab");
+    assert_eq!(early.await.unwrap().unwrap().status(), 200);
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aabb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_under_way_keeps_a_region_in_that_is_not_out() {
+    let script = Script::new([
+        Act::After(2 * SECOND, Act::Status(200).into()),
+        Act::Status(503),
+    ]);
+    let client = layer(2, away()).layer(script.clone());
+    let early = tokio::spawn(client.clone().oneshot(get("http://a/")));
+    sleep(SECOND).await;
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aab");
+    assert_eq!(early.await.unwrap().unwrap().status(), 200);
+    script.always("a", Act::Status(503));
+    for _ in 0..3 {
+        call(&client, "http://a/").await;
+    }
+    assert_eq!(script.asked().concat(), "aabababb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_answer_below_500_brings_a_region_back() {
+    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
+    for (status, expected) in [(404, "abaa"), (429, "abaa"), (501, "abab"), (511, "abab")] {
+        let script = Script::new([refused()]);
+        let client = layer(2, health.clone()).layer(script.clone());
+        call(&client, "http://a/").await;
+        script.always("a", Act::Status(status));
+        sleep(10 * SECOND).await;
+        call(&client, "http://a/").await;
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked().concat(), expected, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_does_not_serve_the_request_is_back_all_the_same() {
+    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
+    let script = Script::new([refused()]);
+    let client = layer(2, health).layer(script.clone());
+    call(&client, "http://a/").await;
+    script.always("a", Act::Status(421));
+    sleep(10 * SECOND).await;
+    call(&client, "http://a/").await;
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "ababab");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_success_does_not_clear_a_record() {
+    for status in [429, 421] {
+        let script = Script::default();
+        let client = layer(2, away()).layer(script.clone());
+        for status in [503, status, 503] {
+            script.always("a", Act::Status(status));
+            call(&client, "http://a/").await;
+        }
+        script.always("a", Act::Status(200));
+        let before = script.asked().len();
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked()[before..], ["b"], "{status}");
+    }
+}
