@@ -152,14 +152,8 @@ impl Call {
 
     /// Whether too little of the call's time is left for the current attempt to be sent.
     pub(crate) fn is_too_late(&self, now: Instant) -> bool {
-        self.last_start().is_some_and(|last| now >= last)
-    }
-
-    /// When the current attempt must be on its way.
-    fn last_start(&self) -> Option<Instant> {
-        let deadline = self.deadline?;
         let min = self.shared.config.min_attempt_time;
-        Some(deadline.checked_sub(min).unwrap_or_else(Instant::now))
+        self.left(now).is_some_and(|left| left <= min)
     }
 
     /// The current attempt is on its way.
@@ -182,11 +176,13 @@ impl Call {
         earlier(patience, self.deadline)
     }
 
-    /// Until when to wait for the inner service to become ready for the current attempt.
-    pub(crate) fn ready_by(&self, now: Instant) -> Option<Instant> {
+    /// How long to wait for the inner service to become ready for the current attempt.
+    pub(crate) fn ready_within(&self, now: Instant) -> Duration {
         const BOUND: Duration = Duration::from_secs(5);
-        let bound = now.checked_add(self.policy.attempt_timeout.unwrap_or(BOUND));
-        earlier(bound, self.last_start())
+        let bound = self.policy.attempt_timeout.unwrap_or(BOUND);
+        let min = self.shared.config.min_attempt_time;
+        let left = self.left(now).map(|left| left.saturating_sub(min));
+        left.map_or(bound, |left| left.min(bound))
     }
 
     fn may_move_on(&self) -> bool {

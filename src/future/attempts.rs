@@ -323,8 +323,8 @@ where
 
     fn await_readiness(&mut self) {
         let service = replays(self.replays).service.clone();
-        let bound = self.call.ready_by(Instant::now());
-        self.timer.set(bound.map(sleep_until));
+        let bound = self.call.ready_within(Instant::now());
+        self.timer.set(Some(sleep(bound)));
         self.state.set(State::Readiness { service });
     }
 
