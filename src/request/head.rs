@@ -35,9 +35,11 @@ impl Head {
         bytes.extend_from_slice(path.as_bytes());
         for (name, value) in &head.headers {
             let name = name.as_str().as_bytes();
-            bytes.extend_from_slice(&name.len().to_ne_bytes());
-            bytes.extend_from_slice(&value.len().to_ne_bytes());
-            bytes.push(u8::from(value.is_sensitive()));
+            let mut prefix = [0; PREFIX];
+            prefix[..LENGTH].copy_from_slice(&name.len().to_ne_bytes());
+            prefix[LENGTH..2 * LENGTH].copy_from_slice(&value.len().to_ne_bytes());
+            prefix[2 * LENGTH] = u8::from(value.is_sensitive());
+            bytes.extend_from_slice(&prefix);
             bytes.extend_from_slice(name);
             bytes.extend_from_slice(value.as_bytes());
         }
