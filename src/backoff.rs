@@ -96,12 +96,14 @@ impl Backoff {
     /// The wait after attempt `n`, for a `chance` drawn from `0.0..1.0`.
     pub(crate) fn delay(&self, n: u32, chance: f64) -> Duration {
         let ceiling = self.ceiling(n);
-        match self.jitter {
-            Jitter::None => ceiling,
-            Jitter::Equal => ceiling.mul_f64(0.5 + chance / 2.0),
-            Jitter::Full => ceiling.mul_f64(chance),
-        }
-        .min(self.cap)
+        let share = match self.jitter {
+            Jitter::None => return ceiling,
+            Jitter::Equal => 0.5 + chance / 2.0,
+            Jitter::Full => chance,
+        };
+        // Not `mul_f64`, which panics where the product is rounded up beyond `Duration::MAX`.
+        let wait = Duration::try_from_secs_f64(ceiling.as_secs_f64() * share);
+        wait.unwrap_or(ceiling).min(ceiling)
     }
 
     fn ceiling(&self, n: u32) -> Duration {
@@ -148,7 +150,7 @@ mod tests {
         ] {
             for n in [0, 1, 2, 1000, u32::MAX] {
                 for jitter in [Jitter::None, Jitter::Equal, Jitter::Full] {
-                    for chance in [0.0, 0.5, 1.0 - f64::EPSILON] {
+                    for chance in [0.0, 0.5, 1.0 - f64::EPSILON / 2.0] {
                         let wait = backoff.jitter(jitter).delay(n, chance);
                         assert!(wait <= Duration::MAX);
                     }

@@ -117,7 +117,7 @@ impl Budget {
     pub(crate) fn called(&self) {
         if let Some(bucket) = &self.bucket {
             if bucket.cap.is_none() {
-                bucket.rate.calls.fetch_add(1, Ordering::Relaxed);
+                bucket.rate.count();
             }
         }
     }
@@ -195,7 +195,11 @@ impl Drop for Withdrawal {
     }
 }
 
-/// How many calls there are a second, measured only when a replay asks.
+/// Every how many calls the clock is read. The rates that matter, at which the cap is above its
+/// floor, reach that in less than eight seconds.
+const SAMPLE: u64 = 64;
+
+/// How many calls there are a second, measured now and then and when a replay asks.
 struct Rate {
     calls: AtomicU64,
     /// The cap that follows from the last measurement, 0 before the first.
@@ -210,6 +214,12 @@ impl Rate {
             calls: AtomicU64::new(0),
             cap: AtomicU64::new(0),
             since: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn count(&self) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1 {
+            self.measure(Instant::now());
         }
     }
 
@@ -326,21 +336,33 @@ mod tests {
         assert_eq!(budget.available(), f64::INFINITY);
     }
 
+    async fn calls(budget: &Budget, per_second: u32, seconds: u32) {
+        for _ in 0..per_second * seconds {
+            budget.called();
+            budget.deposit();
+            tokio::time::sleep(Duration::from_secs(1) / per_second).await;
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_cap_follows_the_rate_of_calls() {
-        let cap_at = async |calls_per_second: u32| {
+        // The floor, 0.6 s of traffic within what a sample is off, the ceiling.
+        for (per_second, cap) in [(1, 5..=5), (50, 29..=31), (1000, 100..=100)] {
             let budget = Budget::new(0.5);
-            for _ in 0..10 {
-                (0..calls_per_second).for_each(|_| budget.called());
-                (0..calls_per_second).for_each(|_| budget.deposit());
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+            calls(&budget, per_second, 60).await;
             drop(budget.withdraw());
-            budget.available().round()
-        };
-        assert_eq!(cap_at(1).await, 5.0, "the floor");
-        assert_eq!(cap_at(50).await, 30.0, "0.6 s of traffic");
-        assert_eq!(cap_at(1000).await, 100.0, "the ceiling");
+            let available = budget.available().round() as u32;
+            assert!(cap.contains(&available), "{per_second}: {available}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_past_does_not_lower_the_cap() {
+        let budget = Budget::new(0.5);
+        tokio::time::sleep(Duration::from_secs(36_000)).await;
+        calls(&budget, 100, 10).await;
+        drop(budget.withdraw());
+        assert!((58.0..=62.0).contains(&budget.available()), "{budget:?}");
     }
 
     #[test]
@@ -348,7 +370,7 @@ mod tests {
         let budget = Budget::new(0.5);
         (0..100).for_each(|_| budget.called());
         (0..100).for_each(|_| budget.deposit());
-        assert_eq!(budget.available(), 5.0, "not measured yet");
+        assert_eq!(budget.available(), 38.4, "as of the 64th");
         drop(budget.withdraw());
         assert_eq!(budget.available(), 55.0);
         drop(budget.withdraw());

@@ -48,7 +48,8 @@ pub(crate) struct Call {
     /// Until when regions that failed wished to be left alone.
     wishes: Vec<(usize, Instant)>,
     records: Vec<AttemptRecord>,
-    redirected: bool,
+    /// The region that sent the call away; there is no second time.
+    wrong: Option<usize>,
 }
 
 /// What the request brings with it.
@@ -63,7 +64,8 @@ pub(crate) struct Traits {
 #[derive(Debug)]
 pub(crate) struct Next {
     place: usize,
-    /// `None` where the current attempt was never sent, so that its token pays for the next.
+    /// `None` where nothing is to be paid: the region did nothing with the request, or the current
+    /// attempt was never sent, so that its token is good for the next.
     token: Option<Withdrawal>,
     /// How long to wait before it.
     pub(crate) wait: Duration,
@@ -96,10 +98,10 @@ impl Cause {
 impl Call {
     /// A call whose first attempt goes home, or where else the regions' health sends it.
     pub(crate) fn new(shared: Arc<Shared>, policy: Policy, home: usize, traits: Traits) -> Self {
-        let place = if policy.enabled {
+        let (place, sent) = if policy.enabled {
             shared.board.first(&shared.config.health, home)
         } else {
-            home
+            (home, None)
         };
         shared.config.budget.called();
         Self {
@@ -111,13 +113,13 @@ impl Call {
             deadline: traits.deadline,
             place,
             number: 1,
-            sent: None,
+            sent,
             token: None,
             patient: false,
             tried: Vec::new(),
             wishes: Vec::new(),
             records: Vec::new(),
-            redirected: false,
+            wrong: None,
         }
     }
 
@@ -194,7 +196,8 @@ impl Call {
                 || self.shared.board.choices(self.home) > self.tried.len() + 1)
     }
 
-    fn may_replay(&self, kind: FailureKind) -> bool {
+    /// Whether the request may be sent again after a failure of this kind.
+    pub(crate) fn may_replay(&self, kind: FailureKind) -> bool {
         match (kind, self.policy.replay) {
             (FailureKind::NeverSent, _) | (_, Replay::Always) => true,
             (_, Replay::Safe) => self.idempotent,
@@ -211,7 +214,7 @@ impl Call {
                 return Err(Stop::NotReplayable);
             }
             // Once: a second region that sends the call away may send it in circles.
-            Cause::WrongRegion(_) if self.redirected => return Err(Stop::Regions),
+            Cause::WrongRegion(_) if self.wrong.is_some() => return Err(Stop::Regions),
             _ => {}
         }
         if self.number >= self.policy.max_attempts {
@@ -226,9 +229,12 @@ impl Call {
         let place = board
             .next(&config.health, self.home, &tried, now)
             .or_else(|| {
-                // The wrong region stays the wrong one.
-                let again = config.retry_same_region && matches!(cause, Cause::Failure(_));
-                again.then(|| board.again(self.home, &tried))
+                let wrong = match cause {
+                    Cause::Failure(_) => self.wrong,
+                    Cause::WrongRegion(_) => Some(self.place),
+                };
+                let again = || board.again(&config.health, self.home, &tried, wrong, now);
+                config.retry_same_region.then(again)?
             })
             .ok_or(Stop::Regions)?;
         let wait = match cause {
@@ -245,8 +251,9 @@ impl Call {
                 return Err(Stop::Deadline);
             }
         }
-        let token = match &self.token {
-            Some(token) if !token.is_sent() => None,
+        let token = match (cause, &self.token) {
+            (Cause::WrongRegion(_), _) => None,
+            (_, Some(token)) if !token.is_sent() => None,
             _ => Some(config.budget.withdraw().ok_or(Stop::Budget)?),
         };
         Ok(Next { place, token, wait })
@@ -281,7 +288,7 @@ impl Call {
                     self.heed(wish, failure.reason(), next.place, now);
                 }
             }
-            Cause::WrongRegion(_) => self.redirected = true,
+            Cause::WrongRegion(_) => self.wrong = Some(self.place),
         }
         self.tried.push(self.place);
         self.place = next.place;

@@ -3,7 +3,11 @@
 //! A [`Classify`] looks at one [`Outcome`], a response head or an error, and gives a [`Verdict`]. It
 //! is told nothing of attempts, regions or time, so the same outcome always gets the same verdict;
 //! whether a replay is then made is decided elsewhere. [`Http`] is the default and knows HTTP's
-//! status codes and the errors of the clients whose features are on. To change its mind about some
+//! status codes and the errors of the clients whose features are on.
+//!
+//! An error speaks of one send. A layer that makes several of one request (that follows redirects,
+//! or fetches a token first) belongs outside: inside, its "connection refused" may be that of a
+//! second send, after the first was processed. To change its mind about some
 //! outcomes, ask it for the others:
 //!
 //! ```

@@ -8,6 +8,7 @@ mod set;
 use std::{fmt, sync::Arc};
 
 pub(crate) use board::Board;
+pub(crate) use health::Failed;
 pub use health::Health;
 pub use origin::Origin;
 pub use set::{Order, Regions};

@@ -13,6 +13,7 @@
 //! A client that cannot send, because the old region has stopped reading, does not poll the body and
 //! keeps it until the connection ends; what it keeps then is empty.
 
+mod begun;
 mod keeper;
 mod source;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
+use begun::Begun;
 pub(crate) use keeper::Keeper;
 use source::Source;
 
@@ -52,8 +54,8 @@ pub struct ReplayBody<B> {
 
 enum Repr<B> {
     /// Nothing, or a single frame of data that was ready at once: nothing to share.
-    Ready(Option<Bytes>),
-    /// The caller's own body, of a request that cannot be replayed.
+    Ready { data: Option<Bytes>, begun: Begun },
+    /// The caller's own body, of a request that is none of the layer's business.
     Direct(B),
     /// A view of the shared source.
     Shared {
@@ -85,9 +87,9 @@ impl<B> ReplayBody<B> {
         }
     }
 
-    fn ready(data: Option<Bytes>) -> Self {
+    fn ready(data: Option<Bytes>, begun: Begun) -> Self {
         Self {
-            repr: Repr::Ready(data),
+            repr: Repr::Ready { data, begun },
         }
     }
 
@@ -98,42 +100,54 @@ impl<B> ReplayBody<B> {
     }
 }
 
-/// Wraps the body of a request that may be replayed as long as no more than `max_bytes` were sent.
-pub(crate) fn wrap<B>(mut body: B, max_bytes: usize) -> (ReplayBody<B>, Keeper<B>)
+/// Wraps the body of a request that may be replayed as long as no more than `max_bytes` were sent;
+/// `None` where there is never a replay. Only if it is `watched` can be told of every body whether it
+/// was begun.
+pub(crate) fn wrap<B>(
+    mut body: B,
+    max_bytes: Option<usize>,
+    watched: bool,
+) -> (ReplayBody<B>, Keeper<B>)
 where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
+    let ready = |data: Option<Bytes>, again: Option<Bytes>, begun: Begun| {
+        let keeper = Keeper::ready(again, begun.clone());
+        (ReplayBody::ready(data, begun), keeper)
+    };
     if body.is_end_stream() {
-        return (ReplayBody::ready(None), Keeper::ready(None));
+        return ready(None, None, Begun::unknown());
     }
     let hint = body.size_hint();
-    let fits = |bytes: &u64| usize::try_from(*bytes).is_ok_and(|bytes| bytes <= max_bytes);
+    let kept = max_bytes.unwrap_or(0);
+    let fits = |bytes: &u64| max_bytes.is_none_or(|max| *bytes <= max as u64);
     let source = if let Some(length) = hint.exact().filter(fits) {
         // A body that knows its length usually has it at hand, so it is asked for one frame. The
         // waker may do nothing: before anybody waits for the body it is polled again.
         let mut cx = Context::from_waker(Waker::noop());
         match poll_as_bytes(&mut body, &mut cx) {
-            Poll::Pending => Source::new(body, hint, max_bytes),
-            Poll::Ready(None) if length == 0 => {
-                return (ReplayBody::ready(None), Keeper::ready(None));
-            }
+            Poll::Pending => Source::new(body, hint, kept),
+            Poll::Ready(None) if length == 0 => return ready(None, None, Begun::unknown()),
             Poll::Ready(None) => Source::ended(hint),
             Poll::Ready(Some(Err(error))) => Source::failed(hint, error),
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 // Of another length than it said, the body must not pass as whole.
                 Ok(data) if body.is_end_stream() && data.len() as u64 == length => {
-                    return (
-                        ReplayBody::ready(Some(data.clone())),
-                        Keeper::ready(Some(data)),
-                    );
+                    let again = max_bytes.is_some().then(|| data.clone());
+                    let begun = if watched {
+                        Begun::not_yet()
+                    } else {
+                        Begun::unknown()
+                    };
+                    return ready(Some(data), again, begun);
                 }
-                Ok(data) => Source::begun(body, hint, max_bytes, Frame::data(data)),
-                Err(frame) => Source::begun(body, hint, max_bytes, frame),
+                Ok(data) => Source::begun(body, hint, kept, Frame::data(data)),
+                Err(frame) => Source::begun(body, hint, kept, frame),
             },
         }
     } else {
-        Source::new(body, hint, max_bytes)
+        Source::new(body, hint, kept)
     };
     let source = Arc::new(source);
     (
@@ -176,7 +190,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().repr {
-            Repr::Ready(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
+            Repr::Ready { data, begun } => {
+                begun.set();
+                Poll::Ready(data.take().map(|data| Ok(Frame::data(data))))
+            }
             Repr::Direct(body) => poll_as_bytes(body, cx),
             Repr::Shared { source, generation } => source.poll_frame(*generation, cx),
         }
@@ -184,7 +201,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.repr {
-            Repr::Ready(data) => data.is_none(),
+            Repr::Ready { data, .. } => data.is_none(),
             Repr::Direct(body) => body.is_end_stream(),
             Repr::Shared { source, generation } => source.is_end_stream(*generation),
         }
@@ -192,7 +209,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.repr {
-            Repr::Ready(data) => {
+            Repr::Ready { data, .. } => {
                 SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }
             Repr::Direct(body) => body.size_hint(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::HOST,
+    header::{Entry, HOST},
     request::Parts,
     uri::{Authority, PathAndQuery},
 };
@@ -80,6 +80,11 @@ pub(crate) fn aim(head: &mut Parts, home: &Origin, region: &Region) {
     rewrite_host(&mut head.headers, home, region.origin());
 }
 
+/// Takes away what an outer layer of this crate says of its own attempts.
+pub(crate) fn unmark(head: &mut Parts) {
+    head.extensions.remove::<Attempt>();
+}
+
 /// Tells inner layers which attempt the request is.
 pub(crate) fn mark(head: &mut Parts, number: u32, region: &Region) {
     head.extensions.insert(Attempt::new(number, region.clone()));
@@ -129,7 +134,10 @@ fn uri(origin: &Origin, path: PathAndQuery) -> Uri {
 }
 
 fn rewrite_host(headers: &mut HeaderMap, home: &Origin, to: &Origin) {
-    if let Some(host) = headers.get_mut(HOST) {
+    let Entry::Occupied(mut hosts) = headers.entry(HOST) else {
+        return;
+    };
+    for host in hosts.iter_mut() {
         let named: Option<Authority> = host.as_bytes().try_into().ok();
         if named.is_some_and(|named| home.is_named_by(&named)) {
             *host = HeaderValue::from_str(to.authority().as_str())

@@ -12,6 +12,7 @@ use tower_service::Service;
 use crate::{
     BoxError,
     call::{Call, Traits},
+    classify::FailureKind,
     config::Shared,
     error::Error,
     future::{Attempts, Replays, ResponseFuture},
@@ -107,15 +108,16 @@ where
         }
         if config.mark_first_attempt {
             request::mark(&mut head, call.number(), call.region());
+        } else {
+            request::unmark(&mut head);
         }
-        let Some(template) = template else {
-            let future = ready.call(Request::from_parts(head, ReplayBody::direct(body)));
-            return ResponseFuture::attempts(Attempts::new(future, call, None));
-        };
-        let (body, keeper) = replay::wrap(body, config.max_replay_body);
+        let keep = template.as_ref().map(|_| config.max_replay_body);
+        // What may be sent twice needs no proof that it was not sent once.
+        let watched = keep.is_some() && !call.may_replay(FailureKind::Unknown);
+        let (body, keeper) = replay::wrap(body, keep, watched);
         let future = ready.call(Request::from_parts(head, body));
-        let replays = Replays::new(template, keeper, ready);
-        ResponseFuture::attempts(Attempts::new(future, call, Some(replays)))
+        let replays = template.map(|template| Replays::new(template, ready));
+        ResponseFuture::attempts(Attempts::new(future, call, keeper, replays))
     }
 }
 

@@ -10,11 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::{Empty, Full};
+use http_body_util::Full;
 use tower::{Layer, Service};
-use tower_failover::{FailoverLayer, Regions};
+use tower_failover::{FailoverLayer, Regions, Replay};
 
 #[derive(Clone)]
 struct Sink;
@@ -65,11 +65,12 @@ fn shared(len: usize) -> Bytes {
     bytes
 }
 
-fn allocations<S, B>(service: &mut S, headers: usize, body: B) -> u64
+fn allocations<S, B>(service: &mut S, method: Method, headers: usize, body: B) -> u64
 where
     S: Service<Request<B>, Response = Response<()>>,
 {
-    let mut request = Request::post("https://eu.example.com/v1/rooms?expand=all");
+    let uri = "https://eu.example.com/v1/rooms?expand=all";
+    let mut request = Request::builder().method(method).uri(uri);
     for n in 0..headers {
         request = request.header(format!("x-header-{n}"), format!("value {n}"));
     }
@@ -92,35 +93,55 @@ fn layer() -> FailoverLayer {
 fn the_layer_allocates_once_for_the_head_whatever_the_headers() {
     let mut service = layer().layer(Sink);
     for headers in [0, 5, 20] {
-        assert_eq!(allocations(&mut Sink, headers, Full::new(shared(1024))), 0);
-        assert_eq!(
-            allocations(&mut service, headers, Full::new(shared(1024))),
-            1
-        );
-        assert_eq!(allocations(&mut service, headers, Empty::<Bytes>::new()), 1);
+        let mut put = |body| allocations(&mut service, Method::PUT, headers, body);
+        assert_eq!(put(Full::new(shared(1024))), 1);
+        let mut get = |body| allocations(&mut service, Method::GET, headers, body);
+        assert_eq!(get(Full::<Bytes>::default()), 1);
+        let bare = allocations(&mut Sink, Method::PUT, headers, Full::new(shared(1024)));
+        assert_eq!(bare, 0);
     }
 }
 
 #[test]
+fn to_know_whether_a_post_was_begun_takes_one_allocation_more() {
+    let mut service = layer().layer(Sink);
+    let mut post = |body| allocations(&mut service, Method::POST, 20, body);
+    assert_eq!(post(Full::new(shared(1024))), 2);
+    assert_eq!(post(Full::default()), 1);
+    let mut always = layer().replay(Replay::Always).layer(Sink);
+    let body = Full::new(shared(1024));
+    assert_eq!(allocations(&mut always, Method::POST, 20, body), 1);
+}
+
+#[test]
 fn a_streamed_mebibyte_takes_one_allocation_more() {
-    let stream = Stream(16, shared(64 * 1024));
-    assert_eq!(allocations(&mut layer().layer(Sink), 5, stream), 2);
+    let stream = || Stream(16, shared(64 * 1024));
+    for method in [Method::PUT, Method::POST] {
+        assert_eq!(
+            allocations(&mut layer().layer(Sink), method, 5, stream()),
+            2
+        );
+    }
 }
 
 #[test]
 fn a_call_that_cannot_be_replayed_allocates_nothing() {
-    let mut off = layer().max_attempts(1).layer(Sink);
-    assert_eq!(allocations(&mut off, 20, Full::new(shared(1024))), 0);
-    let single = Regions::fixed(["https://eu.example.com"]).unwrap();
-    let mut single = FailoverLayer::new(single).layer(Sink);
-    assert_eq!(allocations(&mut single, 20, Full::new(shared(1024))), 0);
-    let elsewhere = Regions::fixed(["https://a.example", "https://b.example"]).unwrap();
-    let mut elsewhere = FailoverLayer::new(elsewhere).layer(Sink);
-    assert_eq!(allocations(&mut elsewhere, 20, Full::new(shared(1024))), 0);
+    for method in [Method::PUT, Method::POST] {
+        let body = || Full::new(shared(1024));
+        let mut off = layer().max_attempts(1).layer(Sink);
+        assert_eq!(allocations(&mut off, method.clone(), 20, body()), 0);
+        let single = Regions::fixed(["https://eu.example.com"]).unwrap();
+        let mut single = FailoverLayer::new(single).layer(Sink);
+        assert_eq!(allocations(&mut single, method.clone(), 20, body()), 0);
+        let elsewhere = Regions::fixed(["https://a.example", "https://b.example"]).unwrap();
+        let mut elsewhere = FailoverLayer::new(elsewhere).layer(Sink);
+        assert_eq!(allocations(&mut elsewhere, method, 20, body()), 0);
+    }
 }
 
 #[test]
 fn the_mark_on_a_first_attempt_is_what_costs_three() {
     let mut service = layer().mark_first_attempt(true).layer(Sink);
-    assert_eq!(allocations(&mut service, 5, Full::new(shared(1024))), 4);
+    let body = Full::new(shared(1024));
+    assert_eq!(allocations(&mut service, Method::PUT, 5, body), 4);
 }

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::{Call, Cause};
 use crate::{
     BoxError,
-    classify::{Blame, Failure, FailureKind, Reason},
+    classify::{Blame, FailureKind, Reason},
     config::Shared,
     error::{Error, ErrorKind},
+    region::Failed,
     report::{self, AttemptRecord, Served, Stop},
 };
 
@@ -69,8 +70,12 @@ impl Call {
             return;
         }
         let Shared { config, board } = &*self.shared;
-        let blame = failure.blamed();
-        if let Some(wait) = board.failed(&config.health, self.place, blame, self.route, now) {
+        let failed = Failed {
+            blame: failure.blamed(),
+            route: self.route,
+            sent: self.sent,
+        };
+        if let Some(wait) = board.failed(&config.health, self.place, &failed, now) {
             report::region_ejected(self.region(), failure.reason(), wait);
         }
     }
@@ -104,22 +109,22 @@ impl Call {
         self.error(ErrorKind::Request, None, Some(source))
     }
 
-    /// Ends the call because its time is over.
-    pub(crate) fn timed_out(&mut self, now: Instant) -> Error {
+    /// Ends the call because its time is over, during an attempt that `cause` says this of.
+    pub(crate) fn timed_out(&mut self, cause: &Cause, now: Instant) -> Error {
         let elapsed = self.elapsed(now);
         report::attempt_failed(self.number, self.region(), Reason::TotalTimeout, elapsed);
-        let kind = match (self.sent, self.policy.attempt_timeout) {
-            (None, _) => FailureKind::NeverSent,
-            (Some(_), timeout) => {
-                // The region had its time, even though the call had nowhere else to go.
-                if timeout.is_some_and(|timeout| elapsed >= timeout) {
-                    let failure = Failure::unknown(Reason::AttemptTimeout);
-                    self.blame(&Cause::Failure(failure), now);
-                }
-                FailureKind::Unknown
-            }
-        };
-        self.record(Reason::TotalTimeout, Some(kind), now);
+        // A region is to blame that had as long as one may take, by the layer's own settings: a
+        // caller who is in a hurry says nothing of it.
+        let layer = self.shared.config.total_timeout;
+        let timeouts = [self.policy.attempt_timeout, layer];
+        if timeouts
+            .into_iter()
+            .flatten()
+            .any(|timeout| elapsed >= timeout)
+        {
+            self.blame(cause, now);
+        }
+        self.record(Reason::TotalTimeout, cause.kind(), now);
         self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
     }
 

@@ -42,19 +42,27 @@ pub struct Failure {
 
 impl Failure {
     /// The request never reached a server that processed it. A region that cannot be connected to is
-    /// ejected at once; other reasons count, save those that lie on this side.
+    /// ejected at once. One that was not asked, or that asks for a new connection
+    /// ([`Reason::NotReady`], [`Reason::NotProcessed`], [`Reason::GoAway`]), is not blamed; other
+    /// reasons count.
     pub const fn never_sent(reason: Reason) -> Self {
         let blame = match reason {
             Reason::Refused | Reason::Connect | Reason::ConnectTimeout => Blame::Eject,
-            Reason::NotReady => Blame::None,
+            Reason::NotReady | Reason::NotProcessed | Reason::GoAway => Blame::None,
             _ => Blame::Counted,
         };
         Self::new(FailureKind::NeverSent, reason, blame)
     }
 
-    /// The request was sent, or may have been, and no answer came. Counts against the region.
+    /// The request was sent, or may have been, and no answer came. Counts against the region; what is
+    /// not known ([`Reason::Other`]) is a weak vote.
     pub const fn unknown(reason: Reason) -> Self {
-        Self::new(FailureKind::Unknown, reason, Blame::Counted)
+        let blame = match reason {
+            Reason::GoAway => Blame::None,
+            Reason::Other => Blame::Weak,
+            _ => Blame::Counted,
+        };
+        Self::new(FailureKind::Unknown, reason, blame)
     }
 
     /// The region answered with this status, and that is a failure. Counts against the region for
@@ -123,9 +131,12 @@ pub enum Reason {
     ConnectTimeout,
     /// The inner service was not ready to send the request.
     NotReady,
-    /// The server said that it did not process the request: REFUSED_STREAM, a GOAWAY below the
-    /// request's stream, or a connection that closed before it was written.
+    /// The server said that it did not process the request (REFUSED_STREAM, or a GOAWAY with an error
+    /// code, below the request's stream), or the connection closed before it was written.
     NotProcessed,
+    /// The server was about to close the connection: a GOAWAY with NO_ERROR. Whether it processed the
+    /// request depends on when that came; see [`Http`](super::Http).
+    GoAway,
     /// The connection or the stream ended before a response came.
     Reset,
     /// What came was no proper response.
@@ -153,6 +164,7 @@ impl fmt::Display for Reason {
             Self::ConnectTimeout => "connect timeout",
             Self::NotReady => "client not ready",
             Self::NotProcessed => "not processed",
+            Self::GoAway => "connection going away",
             Self::Reset => "connection reset",
             Self::Protocol => "protocol error",
             Self::Timeout => "timeout",

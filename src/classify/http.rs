@@ -13,6 +13,15 @@ use crate::pushback;
 /// | `501`, `505`, `511` | [`Final`](Verdict::Final): any region would answer the same |
 /// | other 5xx | [`Failed`](Verdict::Failed), with the pushback of `Retry-After` or `grpc-retry-pushback-ms` |
 /// | errors | by their types along the source chain; one that is not known was perhaps sent |
+///
+/// # HTTP/2 servers that close gracefully
+///
+/// A GOAWAY says up to which stream a server processes requests, and h2 reports it for streams above
+/// that. But a server that closes gracefully first sends one with the highest number there is and
+/// NO_ERROR (RFC 9113, 6.8), and hyper 1.12 may report that of a request that it has just begun to
+/// send, which the server still accepts. Such a request is dropped before its body is read. So a
+/// GOAWAY with NO_ERROR counts as "never sent" only if the client had begun to read the request's
+/// body; a request without a body is "perhaps sent".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Http;
 

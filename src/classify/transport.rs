@@ -7,7 +7,7 @@
 
 use std::{error::Error as StdError, io, iter};
 
-use super::{Failure, Reason, Verdict};
+use super::{Blame, Failure, Reason, Verdict};
 
 /// The longest source chain that is followed; real ones have six links.
 const DEPTH: usize = 32;
@@ -38,8 +38,14 @@ struct Facts {
     unusable: bool,
     /// There was never a connection for the request.
     unconnected: bool,
-    /// The peer, or the client itself, said that it did not process the request.
+    /// There was one.
+    connected: bool,
+    /// The client says that it never began to write the request.
+    unwritten: bool,
+    /// The peer says that it did not process the request.
     unprocessed: bool,
+    /// The peer closes the connection, perhaps gracefully.
+    going: bool,
     /// Middleware refused the request before it reached the client.
     unready: bool,
     timed_out: bool,
@@ -62,9 +68,6 @@ impl Facts {
     fn note_io(&mut self, error: &io::Error) {
         // The innermost names the reason: outer ones often say no more than "other".
         self.io = Some(error.kind());
-        if error.kind() == io::ErrorKind::ConnectionRefused {
-            self.unconnected = true;
-        }
     }
 
     #[cfg(feature = "hyper-util")]
@@ -74,19 +77,25 @@ impl Facts {
             // a cause is its complaint about the request.
             self.unusable |= error.source().is_none();
             self.unconnected |= error.connect_info().is_none();
+            self.connected |= error.connect_info().is_some();
         } else if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            self.connected = true;
             // "Canceled" is what hyper calls a request that it never began to write.
-            self.unprocessed |= error.is_canceled();
+            self.unwritten |= error.is_canceled();
             self.unusable |= error.is_user();
             self.timed_out |= error.is_timeout();
             self.garbled |= error.is_parse();
             self.cut |= error.is_incomplete_message() || error.is_closed();
         } else if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            self.connected = true;
             if error.is_remote() {
-                // h2 gives a GOAWAY only to streams above the last one the peer will process, and
-                // REFUSED_STREAM means the same (RFC 9113, 8.7).
-                self.unprocessed |=
-                    error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                // A GOAWAY is given to streams above the last one that the peer will process, and
+                // REFUSED_STREAM means the same (RFC 9113, 8.7). With NO_ERROR it may be the first
+                // of two, which are told apart by what became of the body: see `Http`.
+                let graceful = error.reason() == Some(h2::Reason::NO_ERROR);
+                self.going |= error.is_go_away() && graceful;
+                self.unprocessed |= error.is_go_away() && !graceful
+                    || error.reason() == Some(h2::Reason::REFUSED_STREAM);
                 self.cut |= error.is_reset();
             } else if error.is_library() {
                 self.garbled = true;
@@ -116,11 +125,13 @@ impl Facts {
             HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof,
         };
 
+        // Refused is a connection before there is one; on one, it is said of what was sent.
+        let refused = self.io == Some(ConnectionRefused) && !self.connected;
         Verdict::Failed(if self.unusable {
             return Verdict::Final;
         } else if self.unready {
             Failure::never_sent(Reason::NotReady)
-        } else if self.unconnected {
+        } else if self.unconnected || refused {
             Failure::never_sent(match self.io {
                 Some(
                     ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable,
@@ -128,8 +139,14 @@ impl Facts {
                 Some(TimedOut) => Reason::ConnectTimeout,
                 _ => Reason::Connect,
             })
+        } else if self.unwritten {
+            // The connection closed as soon as it was made, for on an older one the client would
+            // have tried again by itself.
+            Failure::never_sent(Reason::NotProcessed).blame(Blame::Counted)
         } else if self.unprocessed {
             Failure::never_sent(Reason::NotProcessed)
+        } else if self.going {
+            Failure::never_sent(Reason::GoAway)
         } else if self.timed_out || self.io == Some(TimedOut) {
             Failure::unknown(Reason::Timeout)
         } else if self.garbled {
@@ -137,7 +154,13 @@ impl Facts {
         } else if self.cut
             || matches!(
                 self.io,
-                Some(ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
+                Some(
+                    ConnectionReset
+                        | ConnectionAborted
+                        | ConnectionRefused
+                        | BrokenPipe
+                        | UnexpectedEof
+                )
             )
         {
             Failure::unknown(Reason::Reset)

@@ -13,7 +13,7 @@ use tower_service::Service;
 use crate::{
     BoxError,
     call::{Call, Cause, Next},
-    classify::{Failure, Outcome, Reason, Verdict},
+    classify::{Blame, Failure, Outcome, Reason, Verdict},
     error::Error,
     replay::{Keeper, ReplayBody},
     report::{Served, Stop},
@@ -32,7 +32,8 @@ pin_project! {
         #[pin]
         timer: Option<Sleep>,
         call: Call,
-        // `None` where there is never another attempt, and when the call has ended.
+        keeper: Keeper<B>,
+        // `None` where there is never another attempt.
         replays: Option<Replays<S, B>>,
     }
 }
@@ -53,7 +54,6 @@ pin_project! {
 #[derive(Debug)]
 pub(crate) struct Replays<S, B> {
     template: Template,
-    keeper: Keeper<B>,
     /// Made the first attempt, or is a clone that was never polled. Each later attempt is made by a
     /// clone of it, for an instance that failed to become ready must not be used again.
     service: S,
@@ -62,25 +62,19 @@ pub(crate) struct Replays<S, B> {
 }
 
 impl<S, B> Replays<S, B> {
-    pub(crate) fn new(template: Template, keeper: Keeper<B>, service: S) -> Self {
+    pub(crate) fn new(template: Template, service: S) -> Self {
         Self {
             template,
-            keeper,
             service,
             body: None,
         }
     }
 
-    /// Whether the request's body can be sent again.
-    fn has_body(&self) -> bool {
-        self.body.is_some() || self.keeper.can_replay()
-    }
-
     /// Makes the body of the next attempt, which ends the upload of the one before.
-    fn make_body(&mut self) -> Result<(), Stop> {
+    fn make_body(&mut self, keeper: &Keeper<B>) -> Result<(), Stop> {
         if self.body.is_none() {
             // While it is being sent the body may outgrow what is kept at any moment.
-            self.body = Some(self.keeper.supersede().ok_or(Stop::Body)?);
+            self.body = Some(keeper.supersede().ok_or(Stop::Body)?);
         }
         Ok(())
     }
@@ -117,11 +111,17 @@ where
     S: Service<Request<ReplayBody<B>>>,
 {
     /// Follows a call from its first attempt, which is `future`.
-    pub(crate) fn new(future: S::Future, call: Call, replays: Option<Replays<S, B>>) -> Self {
+    pub(crate) fn new(
+        future: S::Future,
+        call: Call,
+        keeper: Keeper<B>,
+        replays: Option<Replays<S, B>>,
+    ) -> Self {
         Self {
             state: State::Attempt { future },
             timer: None,
             call,
+            keeper,
             replays,
         }
     }
@@ -159,7 +159,7 @@ where
                     Poll::Ready(Ok(())) => {
                         let now = Instant::now();
                         if this.call.is_too_late(now) {
-                            Some(Err(this.call.timed_out(now)))
+                            Some(Err(this.call.timed_out(&NOT_READY, now)))
                         } else {
                             let request = replays(this.replays).request(this.call, now);
                             let future = service.call(request);
@@ -178,12 +178,14 @@ where
             };
             if let Some(result) = end {
                 // The upload may go on long after the response; it is not kept any longer.
-                *this.replays = None;
+                this.keeper.release();
                 return Poll::Ready(result);
             }
         }
     }
 }
+
+const NOT_READY: Cause = Cause::Failure(Failure::never_sent(Reason::NotReady));
 
 /// How the call ends, or `None` when it goes on in another state.
 type End<R> = Option<Result<Response<R>, Error>>;
@@ -230,11 +232,7 @@ where
 
     fn failed(&mut self, error: BoxError) -> End<R> {
         let now = Instant::now();
-        if self
-            .replays
-            .as_ref()
-            .is_some_and(|replays| replays.keeper.has_failed())
-        {
+        if self.keeper.has_failed() {
             return Some(Err(self.call.refused(Reason::Body, error, now)));
         }
         let cause = match self.call.classifier().classify(Outcome::Error(&*error)) {
@@ -242,6 +240,12 @@ where
                 return Some(Err(self.call.refused(Reason::Request, error, now)));
             }
             Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
+            // The proof that a graceful GOAWAY does not give by itself.
+            Verdict::Failed(failure)
+                if failure.reason() == Reason::GoAway && !self.keeper.has_begun() =>
+            {
+                Cause::Failure(Failure::unknown(Reason::GoAway))
+            }
             Verdict::Failed(failure) => Cause::Failure(failure),
         };
         match self.try_next(&cause, now) {
@@ -253,10 +257,15 @@ where
     /// The timer of an attempt fired.
     fn overdue(&mut self) -> End<R> {
         let now = Instant::now();
-        if self.call.is_over(now) {
-            return Some(Err(self.call.timed_out(now)));
+        let mut failure = Failure::unknown(Reason::AttemptTimeout);
+        if self.keeper.awaits_caller() {
+            // The region waits as we do.
+            failure = failure.blame(Blame::None);
         }
-        let cause = Cause::Failure(Failure::unknown(Reason::AttemptTimeout));
+        let cause = Cause::Failure(failure);
+        if self.call.is_over(now) {
+            return Some(Err(self.call.timed_out(&cause, now)));
+        }
         match self.next(&cause, now) {
             Ok(next) => {
                 self.call.note_failure(&cause, now);
@@ -275,12 +284,11 @@ where
     fn not_ready(&mut self, error: Option<BoxError>) -> End<R> {
         let now = Instant::now();
         if self.call.is_too_late(now) {
-            return Some(Err(self.call.timed_out(now)));
+            return Some(Err(self.call.timed_out(&NOT_READY, now)));
         }
-        let cause = Cause::Failure(Failure::never_sent(Reason::NotReady));
-        match self.try_next(&cause, now) {
+        match self.try_next(&NOT_READY, now) {
             Ok(()) => None,
-            Err(stop) => Some(Err(self.call.failed(&cause, stop, error, now))),
+            Err(stop) => Some(Err(self.call.failed(&NOT_READY, stop, error, now))),
         }
     }
 
@@ -301,10 +309,11 @@ where
 
     /// Decides on another attempt, and makes its body.
     fn next(&mut self, cause: &Cause, now: Instant) -> Result<Next, Stop> {
-        let body = self.replays.as_ref().is_none_or(Replays::has_body);
+        let made = |replays: &Replays<S, B>| replays.body.is_some() || self.keeper.can_replay();
+        let body = self.replays.as_ref().is_none_or(made);
         let next = self.call.next(cause, body, now)?;
         let replays = self.replays.as_mut().ok_or(Stop::Regions)?;
-        replays.make_body()?;
+        replays.make_body(self.keeper)?;
         Ok(next)
     }
 

@@ -3,8 +3,7 @@ use std::{sync::Arc, time::Duration};
 use http::Uri;
 use tokio::time::Instant;
 
-use super::{Health, Region, Regions, health::Memory, set::Set};
-use crate::classify::Blame;
+use super::{Failed, Health, Region, Regions, health::Memory, set::Set};
 
 /// A region set together with what one layer remembers of its places.
 ///
@@ -36,16 +35,18 @@ impl Board {
         self.set.choices(home)
     }
 
-    /// Where attempt 1 goes: home, unless it is out and another region is not.
-    pub(crate) fn first(&self, health: &Health, home: usize) -> usize {
+    /// Where attempt 1 goes: home, unless it is out and another region is not. Says when that was
+    /// decided, if there was anything to decide.
+    pub(crate) fn first(&self, health: &Health, home: usize) -> (usize, Option<Instant>) {
         if self.memories[home].is_clean() || health.is_off() {
-            return home;
+            return (home, None);
         }
         let now = Instant::now();
-        self.set
+        let place = self
+            .set
             .candidates(home)
-            .find(|&place| self.memories[place].enter(health, now))
-            .unwrap_or(home)
+            .find(|&place| self.memories[place].enter(health, now));
+        (place.unwrap_or(home), Some(now))
     }
 
     /// Where to go after the `tried` places failed: the first that is untried and not out; if all
@@ -68,11 +69,21 @@ impl Board {
         self.memories[place].enter(health, now);
     }
 
-    /// Where to go when no place is untried but the same may be asked again: the one that was asked
-    /// least often, the first in order among equals.
-    pub(crate) fn again(&self, home: usize, tried: &[usize]) -> usize {
-        let asked = |place: &usize| tried.iter().filter(|p| *p == place).count();
-        self.set.candidates(home).min_by_key(asked).unwrap_or(home)
+    /// Where to go when no place is untried but the same may be asked again: of those that are not
+    /// out the one that was asked least often, the first in order among equals. Not the one `but`.
+    pub(crate) fn again(
+        &self,
+        health: &Health,
+        home: usize,
+        tried: &[usize],
+        but: Option<usize>,
+        now: Instant,
+    ) -> Option<usize> {
+        let asked = |place: usize| tried.iter().filter(|p| **p == place).count();
+        self.set
+            .candidates(home)
+            .filter(|place| Some(*place) != but)
+            .min_by_key(|&place| (!self.memories[place].is_open(health, now), asked(place)))
     }
 
     pub(crate) fn answered(&self, place: usize, success: bool, sent: Option<Instant>) -> bool {
@@ -83,11 +94,10 @@ impl Board {
         &self,
         health: &Health,
         place: usize,
-        blame: Blame,
-        route: u64,
+        failure: &Failed,
         now: Instant,
     ) -> Option<Duration> {
-        self.memories[place].failed(health, blame, route, now)
+        self.memories[place].failed(health, failure, now)
     }
 
     pub(crate) fn rest(

@@ -87,6 +87,14 @@ fn absence(min: Duration, max: Duration) -> Backoff {
     Backoff::exponential(min, max).jitter(Jitter::Equal)
 }
 
+/// A failed attempt, as far as health is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failed {
+    pub(crate) blame: Blame,
+    pub(crate) route: u64,
+    pub(crate) sent: Option<Instant>,
+}
+
 /// What is remembered of one region.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -98,9 +106,11 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Record {
     failures: u32,
-    /// The route of the last `500`.
+    /// The route of the last weak vote.
     weak: Option<u64>,
     ejection: Option<Ejection>,
+    /// When the region was last back after an ejection.
+    restored: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -108,8 +118,25 @@ struct Ejection {
     since: Instant,
     /// When the next call may try; each that does moves it on.
     until: Instant,
-    /// How often it was looked at in vain, and so how far the wait has grown.
-    trials: u32,
+    /// When the last call was let in to try, until it is known to have failed.
+    trial: Option<Instant>,
+    /// How many trials failed, and so how far the wait has grown.
+    failed: u32,
+}
+
+impl Ejection {
+    fn new(since: Instant, until: Instant) -> Self {
+        Self {
+            since,
+            until,
+            trial: None,
+            failed: 0,
+        }
+    }
+
+    fn wait(&self, absence: &Backoff) -> Duration {
+        absence.delay(self.failed.saturating_add(1), fastrand::f64())
+    }
 }
 
 impl Memory {
@@ -145,17 +172,18 @@ impl Memory {
         match &mut self.lock().ejection {
             None => true,
             Some(ejection) if now >= ejection.until => {
-                ejection.trials = ejection.trials.saturating_add(1);
-                let wait = absence.delay(ejection.trials.saturating_add(1), fastrand::f64());
-                ejection.until = after(now, wait);
+                // A trial that is given up says nothing, and is made again after the same wait.
+                ejection.until = after(now, ejection.wait(absence));
+                ejection.trial = Some(now);
                 true
             }
             Some(_) => false,
         }
     }
 
-    /// The region answered an attempt that was sent at this time, or just now. Any answer brings a
-    /// region back that was out, and a success clears its record; says whether it is back.
+    /// The region answered an attempt that was sent at this time; `None` is before anything that is
+    /// remembered. Any answer brings a region back that was out, and a success clears its record;
+    /// says whether the region is back.
     ///
     /// What was sent before the region went out says nothing of how it is now.
     pub(super) fn answered(&self, success: bool, sent: Option<Instant>) -> bool {
@@ -163,52 +191,58 @@ impl Memory {
             return false;
         }
         let mut record = self.lock();
-        let speaks = match &record.ejection {
-            Some(ejection) => sent.is_none_or(|sent| sent >= ejection.since),
-            None => success,
+        let is_back = match &record.ejection {
+            Some(ejection) if sent.is_some_and(|sent| sent >= ejection.since) => true,
+            None if success => false,
+            _ => return false,
         };
-        if !speaks {
-            return false;
-        }
+        *record = Record {
+            restored: is_back.then(Instant::now).or(record.restored),
+            ..Record::default()
+        };
         self.marked.store(false, Ordering::Release);
-        std::mem::take(&mut *record).ejection.is_some()
+        is_back
     }
 
-    /// Counts a failure of a request with this route; says for how long that ejects the region.
+    /// An attempt of a request with this route failed that was sent at this time; says for how long
+    /// that ejects the region.
     pub(super) fn failed(
         &self,
         health: &Health,
-        blame: Blame,
-        route: u64,
+        failure: &Failed,
         now: Instant,
     ) -> Option<Duration> {
         let absence = health.absence.as_ref()?;
-        if blame == Blame::None {
+        let mut record = self.lock();
+        let is_older = |than: Instant| failure.sent.is_some_and(|sent| sent < than);
+        if failure.blame == Blame::None || record.restored.is_some_and(is_older) {
             return None;
         }
-        let mut record = self.lock();
+        if let Some(ejection) = &mut record.ejection {
+            // Calls that were under way when the region went out say nothing new.
+            if ejection.trial.is_some_and(|trial| !is_older(trial)) {
+                ejection.trial = None;
+                ejection.failed = ejection.failed.saturating_add(1);
+                ejection.until = after(now, ejection.wait(absence));
+            }
+            return None;
+        }
         self.marked.store(true, Ordering::Release);
-        match blame {
-            Blame::None => {}
-            Blame::Weak if record.weak.replace(route) == Some(route) => {}
-            Blame::Weak | Blame::Counted => record.failures = record.failures.saturating_add(1),
+        match failure.blame {
+            Blame::Weak if record.weak.replace(failure.route) == Some(failure.route) => {}
             Blame::Eject => record.failures = u32::MAX,
+            _ => record.failures = record.failures.saturating_add(1),
         }
         // A weak vote never ejects alone, however few are enough.
-        let enough = match blame {
+        let enough = match failure.blame {
             Blame::Weak => health.consecutive.max(2),
             _ => health.consecutive,
         };
-        // Calls that were under way when the region went out say nothing new.
-        if record.failures < enough || record.ejection.is_some() {
+        if record.failures < enough {
             return None;
         }
         let wait = absence.delay(1, fastrand::f64());
-        record.ejection = Some(Ejection {
-            since: now,
-            until: after(now, wait),
-            trials: 0,
-        });
+        record.ejection = Some(Ejection::new(now, after(now, wait)));
         Some(wait)
     }
 
@@ -228,11 +262,7 @@ impl Memory {
                 None
             }
             empty @ None => {
-                *empty = Some(Ejection {
-                    since: now,
-                    until,
-                    trials: 0,
-                });
+                *empty = Some(Ejection::new(now, until));
                 Some(wait)
             }
         }

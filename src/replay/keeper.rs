@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{ReplayBody, source::Source};
+use super::{ReplayBody, begun::Begun, source::Source};
 
 /// The call's end of a body: makes the bodies of later attempts, and when dropped lets go of what is
 /// kept for them.
@@ -12,14 +12,17 @@ pub(crate) struct Keeper<B> {
 
 enum Repr<B> {
     /// Nothing, or the one frame that the body is.
-    Ready(Option<Bytes>),
+    Ready {
+        data: Option<Bytes>,
+        begun: Begun,
+    },
     Shared(Arc<Source<B>>),
 }
 
 impl<B> Keeper<B> {
-    pub(super) fn ready(data: Option<Bytes>) -> Self {
+    pub(super) fn ready(data: Option<Bytes>, begun: Begun) -> Self {
         Self {
-            repr: Repr::Ready(data),
+            repr: Repr::Ready { data, begun },
         }
     }
 
@@ -33,7 +36,7 @@ impl<B> Keeper<B> {
     /// being sent.
     pub(crate) fn can_replay(&self) -> bool {
         match &self.repr {
-            Repr::Ready(_) => true,
+            Repr::Ready { .. } => true,
             Repr::Shared(source) => source.is_keeping(),
         }
     }
@@ -42,7 +45,7 @@ impl<B> Keeper<B> {
     /// still being sent. `None` when more was sent than is kept.
     pub(crate) fn supersede(&self) -> Option<ReplayBody<B>> {
         match &self.repr {
-            Repr::Ready(data) => Some(ReplayBody::ready(data.clone())),
+            Repr::Ready { data, begun } => Some(ReplayBody::ready(data.clone(), begun.another())),
             Repr::Shared(source) => {
                 let generation = source.supersede()?;
                 Some(ReplayBody::shared(source.clone(), generation))
@@ -50,10 +53,31 @@ impl<B> Keeper<B> {
         }
     }
 
+    /// Whether the client is known to have begun to read the body of the current attempt.
+    pub(crate) fn has_begun(&self) -> bool {
+        match &self.repr {
+            Repr::Ready { begun, .. } => begun.get(),
+            Repr::Shared(source) => source.has_begun(),
+        }
+    }
+
+    /// Whether the body of the current attempt waits for more of the caller's body.
+    pub(crate) fn awaits_caller(&self) -> bool {
+        match &self.repr {
+            Repr::Ready { .. } => false,
+            Repr::Shared(source) => source.is_waiting(),
+        }
+    }
+
+    /// Lets go of what is kept: there will be no replay.
+    pub(crate) fn release(&mut self) {
+        *self = Self::ready(None, Begun::unknown());
+    }
+
     /// Whether the caller's body failed while it was sent.
     pub(crate) fn has_failed(&self) -> bool {
         match &self.repr {
-            Repr::Ready(_) => false,
+            Repr::Ready { .. } => false,
             Repr::Shared(source) => source.has_failed(),
         }
     }

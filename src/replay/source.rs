@@ -15,6 +15,10 @@ use crate::BoxError;
 /// How many frames are kept without an allocation: a body of the default 1 MiB in pieces of 64 KiB.
 const INLINE: usize = 16;
 
+/// For how many bytes of `max_bytes` there may be a frame more. A body in smaller pieces would take
+/// many times the memory of its bytes.
+const BYTES_PER_FRAME: usize = 256;
+
 /// A frame that can be handed out again.
 #[derive(Clone, Debug)]
 enum Kept {
@@ -91,7 +95,11 @@ struct State<B> {
     sent: u64,
     /// The length of the whole body, where it is known.
     total: Option<u64>,
-    /// Who waits for a frame.
+    /// Whether the current generation was polled.
+    begun: bool,
+    /// Whether it waits for a frame of the caller's body.
+    waiting: bool,
+    /// Who waits, or last did.
     waker: Option<Waker>,
 }
 
@@ -143,6 +151,8 @@ impl<B> Source<B> {
         }
         state.generation += 1;
         state.abandoned = false;
+        state.begun = false;
+        state.waiting = false;
         state.next = 0;
         state.sent = 0;
         let generation = state.generation;
@@ -176,6 +186,14 @@ impl<B> Source<B> {
         self.lock().keeping
     }
 
+    pub(super) fn has_begun(&self) -> bool {
+        self.lock().begun
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.lock().waiting
+    }
+
     /// Whether the caller's body failed, and the failure was handed out.
     pub(super) fn has_failed(&self) -> bool {
         self.lock().failed
@@ -197,11 +215,14 @@ where
         if state.generation != generation {
             return Poll::Ready(Some(Err(Superseded.into())));
         }
+        state.begun = true;
         if let Some(kept) = state.next_kept() {
             state.sent += kept.data_len();
             return Poll::Ready(Some(Ok(kept.into())));
         }
-        let frame = match state.poll_body(cx) {
+        let frame = state.poll_body(cx);
+        state.waiting = frame.is_pending();
+        let frame = match frame {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 match &mut state.waker {
@@ -285,6 +306,8 @@ impl<B> State<B> {
             next: 0,
             sent: 0,
             total,
+            begun: false,
+            waiting: false,
             waker: None,
         }
     }
@@ -335,7 +358,10 @@ impl<B> State<B> {
             return;
         }
         match Kept::new(frame) {
-            Some(kept) if kept.len() <= self.max_bytes - self.kept_bytes => {
+            Some(kept)
+                if kept.len() <= self.max_bytes - self.kept_bytes
+                    && self.kept.len() < INLINE + self.max_bytes / BYTES_PER_FRAME =>
+            {
                 self.kept_bytes += kept.len();
                 self.kept.push(kept);
                 self.next += 1;

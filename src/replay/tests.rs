@@ -33,7 +33,7 @@ where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let (body, keeper) = super::wrap(body, max_bytes);
+    let (body, keeper) = super::wrap(body, Some(max_bytes), true);
     (spawn(body), keeper)
 }
 
@@ -207,11 +207,11 @@ fn an_empty_body_is_not_shared_nor_polled() {
     let body = Scripted::sized([]);
     let probe = body.probe.clone();
     let (mut first, keeper) = wrap(body, 0);
-    assert!(matches!(first.repr, Repr::Ready(None)));
+    assert!(matches!(first.repr, Repr::Ready { data: None, .. }));
     assert_eq!(outlook(&first), (true, Some(0)));
     assert_end(&mut first);
     let mut second = supersede(&keeper);
-    assert!(matches!(second.repr, Repr::Ready(None)));
+    assert!(matches!(second.repr, Repr::Ready { data: None, .. }));
     assert_eq!(outlook(&second), (true, Some(0)));
     assert_end(&mut second);
     assert_eq!(probe.polls(), 0);
@@ -223,7 +223,7 @@ fn a_body_that_finds_out_that_it_is_empty_when_polled_is_not_shared() {
     let probe = body.probe.clone();
     let (mut first, keeper) = wrap(body, 0);
     assert_eq!(probe.polls(), 1);
-    assert!(matches!(first.repr, Repr::Ready(None)));
+    assert!(matches!(first.repr, Repr::Ready { data: None, .. }));
     assert_end(&mut first);
     assert_end(&mut supersede(&keeper));
     assert_eq!(probe.polls(), 1);
@@ -233,7 +233,7 @@ fn a_body_that_finds_out_that_it_is_empty_when_polled_is_not_shared() {
 fn a_body_that_is_one_ready_frame_is_not_shared() {
     let bytes = Bytes::from_static(b"abc");
     let (mut first, keeper) = wrap(Full::new(bytes.clone()), 3);
-    assert!(matches!(first.repr, Repr::Ready(Some(_))));
+    assert!(matches!(first.repr, Repr::Ready { data: Some(_), .. }));
     assert!(!keeper.has_failed());
     assert_eq!(outlook(&first), (false, Some(3)));
     assert_eq!(next_data(&mut first).as_ptr(), bytes.as_ptr());
@@ -241,7 +241,7 @@ fn a_body_that_is_one_ready_frame_is_not_shared() {
     assert_end(&mut first);
     for _ in 0..3 {
         let mut later = supersede(&keeper);
-        assert!(matches!(later.repr, Repr::Ready(Some(_))));
+        assert!(matches!(later.repr, Repr::Ready { data: Some(_), .. }));
         assert_eq!(outlook(&later), (false, Some(3)));
         assert_eq!(next_data(&mut later).as_ptr(), bytes.as_ptr());
         assert_eq!(outlook(&later), (true, Some(0)));
@@ -782,7 +782,7 @@ fn nothing_is_kept_of_what_is_sent_after_the_call() {
 fn a_ready_frame_goes_with_the_call_once_it_was_sent() {
     let (step, data) = tracked("ab");
     let (mut upload, keeper) = wrap(Scripted::sized([step]), MAX);
-    assert!(matches!(upload.repr, Repr::Ready(_)));
+    assert!(matches!(upload.repr, Repr::Ready { .. }));
     next(&mut upload);
     assert!(is_held(&data));
     drop(keeper);
@@ -827,6 +827,50 @@ fn nothing_is_left_to_an_old_upload_that_lives_on() {
         assert!(!is_held(&data) && alive.upgrade().is_none());
         assert_superseded(&mut old);
     }
+}
+
+#[test]
+fn whether_a_body_was_begun_is_known_for_each_attempt() {
+    for sized in [true, false] {
+        let body = Scripted::new([data("ab")]);
+        let body = if sized {
+            body.with_length().with_end()
+        } else {
+            body
+        };
+        let (mut first, keeper) = wrap(body, MAX);
+        assert_eq!(matches!(first.repr, Repr::Ready { .. }), sized);
+        assert!(!keeper.has_begun());
+        next(&mut first);
+        assert!(keeper.has_begun());
+        let mut second = supersede(&keeper);
+        assert!(!keeper.has_begun());
+        let _ = poll(&mut first);
+        assert!(!keeper.has_begun(), "that was the old one");
+        next(&mut second);
+        assert!(keeper.has_begun());
+    }
+}
+
+#[test]
+fn of_a_body_that_is_not_watched_it_is_not_known() {
+    let (body, keeper) = super::wrap(Full::new(Bytes::from("ab")), Some(MAX), false);
+    next(&mut spawn(body));
+    assert!(!keeper.has_begun());
+    let (body, keeper) = super::wrap(Empty::<Bytes>::new(), Some(MAX), true);
+    assert!(poll(&mut spawn(body)).is_ready());
+    assert!(!keeper.has_begun());
+}
+
+#[test]
+fn tiny_frames_do_not_take_many_times_the_memory_of_their_bytes() {
+    let (mut upload, keeper) = wrap(Scripted::new(vec![data("a"); 40]), 16 * 256);
+    for _ in 0..32 {
+        next(&mut upload);
+    }
+    assert!(keeper.can_replay(), "16, and one for each 256 bytes");
+    next(&mut upload);
+    assert_committed(&keeper);
 }
 
 // Failures of the caller's body.
@@ -942,7 +986,7 @@ fn generations_on_threads_see_all_or_are_superseded() {
     let expected: Vec<_> = pieces.map(seen).into();
     for round in 0..300 {
         let steps = pieces.into_iter().flat_map(|p| [Step::Pending, data(p)]);
-        let (first, keeper) = super::wrap(Scripted::new(steps), MAX);
+        let (first, keeper) = super::wrap(Scripted::new(steps), Some(MAX), true);
         thread::scope(|scope| {
             let mut readers = vec![scope.spawn(|| read_on_a_thread(first))];
             for n in 0..4 {
@@ -969,7 +1013,7 @@ fn a_call_that_commits_while_it_is_superseded_is_one_or_the_other() {
     let pieces = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let expected: Vec<_> = pieces.map(seen).into();
     for round in 0..300 {
-        let (first, keeper) = super::wrap(Scripted::new(pieces.map(data)), 4);
+        let (first, keeper) = super::wrap(Scripted::new(pieces.map(data)), Some(4), true);
         thread::scope(|scope| {
             let reader = scope.spawn(|| read_on_a_thread(first));
             for _ in 0..round % 5 {

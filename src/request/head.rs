@@ -14,7 +14,8 @@ pub(super) struct Head {
     method: Method,
     version: Version,
     extensions: Extensions,
-    headers: usize,
+    /// How many names the headers have.
+    names: usize,
     /// The path and query, then for each header the lengths of name and value, whether the value is
     /// sensitive, name and value.
     bytes: Bytes,
@@ -48,7 +49,7 @@ impl Head {
             version: head.version,
             // Nothing is allocated where there are none, the usual case.
             extensions: head.extensions.clone(),
-            headers: head.headers.len(),
+            names: head.headers.keys_len(),
             bytes: bytes.into(),
             path_len: path.len(),
         }
@@ -60,7 +61,7 @@ impl Head {
         head.method = self.method.clone();
         head.version = self.version;
         head.extensions = self.extensions.clone();
-        head.headers.reserve(self.headers);
+        head.headers.reserve(self.names);
 
         let mut rest = self.bytes.clone();
         let path = PathAndQuery::from_maybe_shared(rest.split_to(self.path_len))
@@ -129,6 +130,17 @@ mod tests {
         assert!(!copy.headers["accept"].is_sensitive());
         assert_eq!(copy.extensions.get::<u32>(), Some(&7));
         assert_eq!(path, "/a%20b?c=d&e");
+    }
+
+    #[test]
+    fn as_many_values_as_a_map_can_hold() {
+        let mut request = Request::new(());
+        for _ in 0..40_000 {
+            let value = HeaderValue::from_static("y");
+            request.headers_mut().append("x", value);
+        }
+        let (head, copy, _) = restored(request);
+        assert_eq!(copy.headers.len(), head.headers.len());
     }
 
     #[test]

@@ -126,7 +126,6 @@ async fn two_failures_in_a_row_eject_and_one_does_not() {
         Act::Fail(io::ErrorKind::ConnectionReset),
         Act::FailAfterBody(io::ErrorKind::UnexpectedEof),
         Act::Fail(io::ErrorKind::TimedOut),
-        Act::Fail(io::ErrorKind::Other),
     ]);
     for act in acts {
         let ok = Act::Status(200);
