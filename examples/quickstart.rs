@@ -3,10 +3,10 @@
 //! `cargo run --example quickstart` starts three regions on this machine and lets the first refuse
 //! connections, answer 503, hang and recover, one after the other, under calls that never stop.
 //!
-//! `cargo run --example quickstart -- https://eu.example.com https://us.example.com --path /health`
-//! makes the same calls to your own regions.
+//! `cargo run --example quickstart -- http://eu.example.com http://us.example.com --path /health`
+//! makes the same calls to your own regions, as far as they speak plain HTTP.
 
-use std::{collections::BTreeMap, error::Error, time::Duration};
+use std::{collections::BTreeMap, error::Error, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use failover_cluster::{Cluster, Fault};
@@ -25,26 +25,48 @@ type Calls = Failover<Client<HttpConnector, ReplayBody<Body>>>;
 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
+const USAGE: &str = "usage: quickstart [http://region http://region ...] [--path /path]";
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let path = match args.iter().position(|arg| arg == "--path") {
         Some(at) if at + 1 < args.len() => args.drain(at..at + 2).nth(1),
-        Some(_) => return Err("--path needs a path".into()),
+        Some(_) => return Err(USAGE.into()),
         None => None,
     };
     let path = path.unwrap_or_else(|| "/".into());
+    if args.iter().any(|arg| arg.starts_with("https:")) {
+        return Err(
+            "this example speaks plain HTTP; for https give the client a TLS connector".into(),
+        );
+    }
     if !args.is_empty() {
+        let regions = Regions::fixed(&args).map_err(|error| format!("{error}\n{USAGE}"))?;
         let url = format!(
             "{}/{}",
             args[0].trim_end_matches('/'),
             path.trim_start_matches('/')
         );
-        let mut run = Run::new(client(Regions::fixed(&args)?), url.parse()?);
+        let mut run = Run::new(client(regions), url.parse()?);
         run.phase("your regions, a call a second", 15, Duration::from_secs(1))
             .await;
         run.summary();
-        return Ok(());
+        return if run.phases.iter().all(|phase| phase.failed == phase.calls) {
+            Err("no call succeeded".into())
+        } else {
+            Ok(())
+        };
     }
 
     let cluster = Cluster::start(&["eu", "us", "ap"]).await;
@@ -74,6 +96,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     eu.set(Fault::None).await;
     run.phase("eu is back", 16, pace).await;
     run.summary();
+    if run.phases.iter().any(|phase| phase.failed > 0) {
+        return Err("a call was lost".into());
+    }
+    if !run.is_home {
+        return Err("the traffic did not come home".into());
+    }
+    println!("\nNo call was lost, and the traffic came home.");
     Ok(())
 }
 
@@ -101,15 +130,17 @@ struct Run {
     client: Calls,
     url: Uri,
     phases: Vec<Phase>,
+    /// Whether the last call was answered by home.
+    is_home: bool,
 }
 
 impl Run {
     fn new(client: Calls, url: Uri) -> Self {
-        let phases = Vec::new();
         Self {
             client,
             url,
-            phases,
+            phases: Vec::new(),
+            is_home: false,
         }
     }
 
@@ -142,6 +173,7 @@ impl Run {
             Ok(response) => {
                 let served = response.extensions().get::<Served>();
                 let region = served.map_or("home", |served| served.region().name());
+                self.is_home = served.is_none();
                 phase.failed += usize::from(response.status().is_server_error());
                 *phase.by_region.entry(region.to_owned()).or_default() += 1;
                 let attempts = served.map_or(&[][..], Served::attempts);
@@ -158,8 +190,10 @@ impl Run {
         phase.calls += 1;
         phase.attempts += attempts.len().max(1);
         phase.slowest = phase.slowest.max(took);
-        let before = attempts.split_last().map_or(&[][..], |(_, before)| before);
-        let after: Vec<_> = before.iter().map(ToString::to_string).collect();
+        // The attempt that was answered is told already.
+        let answered = usize::from(result.is_ok()).min(attempts.len());
+        let failed = &attempts[..attempts.len() - answered];
+        let after: Vec<_> = failed.iter().map(ToString::to_string).collect();
         let after = if after.is_empty() {
             String::new()
         } else {

@@ -11,7 +11,8 @@ use crate::{
 ///
 /// It names every attempt; the error of the last one is the [`source`](StdError::source), unchanged,
 /// so that it can still be downcast to what the client returned. A call whose last outcome is a
-/// response ends with that response, not with an error.
+/// response ends with that response, not with an error. A response that is followed by another
+/// attempt is given up before that: if the attempt then cannot be made, the call ends with an error.
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -29,7 +30,7 @@ struct Inner {
 pub enum ErrorKind {
     /// No attempt was processed by any server: the call may be repeated safely.
     NeverSent,
-    /// At least one attempt may have been processed.
+    /// At least one attempt may have been processed, or was answered with a failure.
     Unknown,
     /// The total time was over; attempts may have been processed.
     Timeout,
@@ -88,8 +89,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.inner.kind {
             ErrorKind::NeverSent => "request not sent",
-            ErrorKind::Unknown => "no response",
-            ErrorKind::Timeout => "no response in time",
+            ErrorKind::Unknown => "call failed",
+            ErrorKind::Timeout => "call ran out of time",
             ErrorKind::Request => "request failed on this side",
             ErrorKind::OutOfScope => "request outside of the regions failed",
             ErrorKind::NotReady => "client not ready",

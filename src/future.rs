@@ -19,6 +19,11 @@ use crate::{BoxError, error::Error, replay::ReplayBody};
 pin_project! {
     /// The response to a call, from whichever region gave it.
     ///
+    /// # Panics
+    ///
+    /// When a call has to wait, for an attempt or between two, outside of a Tokio runtime with its
+    /// timer enabled.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it drops the attempt in flight, or the wait before the next one. Nothing was

@@ -64,13 +64,16 @@ impl FailoverLayer {
     }
 
     /// Sets how long a region may keep a call from trying the next one, from sending the request to
-    /// the response head. The time in which the caller produces the body is part of it: give slow
+    /// the response head; a response that is waited for late counts from then. The time in which the caller produces the body is part of it: give slow
     /// uploads more by an [`Override`](crate::Override).
     ///
     /// It applies only while there is a next one and the request may be replayed: the last attempt
     /// may take as long as [`total_timeout`](Self::total_timeout) allows, and so may an attempt that
     /// runs out of time while the budget is empty. It also bounds how long a later attempt
     /// waits for the inner service to become ready; that bound is 5 s where this timeout is off.
+    ///
+    /// An idempotent call that takes longer is cut off and made again elsewhere, so set it well above
+    /// what a healthy call takes, and to less than half of a total timeout.
     ///
     /// # Defaults
     ///
@@ -83,6 +86,9 @@ impl FailoverLayer {
     /// Sets how long a call may take until the response head, over all attempts and the waits
     /// between them. A `grpc-timeout` header in the request that is shorter takes its place, and
     /// tells each later attempt what is left.
+    ///
+    /// A total timeout that is no longer than the [`attempt_timeout`](Self::attempt_timeout) leaves no
+    /// time for another region when one does not answer; later calls then avoid it.
     ///
     /// # Defaults
     ///
@@ -102,6 +108,10 @@ impl FailoverLayer {
     }
 
     /// Sets the waits before later attempts.
+    ///
+    /// A region that is asked again in the same call is given as long as it asked for (`Retry-After`,
+    /// `grpc-retry-pushback-ms`), but no more than 5 s above the wait: what a server says cannot hold
+    /// a caller for minutes.
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.with(|config| config.backoff = backoff)
     }

@@ -7,7 +7,8 @@ use crate::config::Config;
 /// Which requests may be sent again once they may have been processed.
 ///
 /// A request that certainly was not processed (the connection was refused, the server said so) is
-/// sent again whatever the policy.
+/// sent again whatever the policy, and one that a region sent away with `421` or `451` goes to
+/// another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Replay {

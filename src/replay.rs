@@ -11,7 +11,7 @@
 //! A replay begins a new one, and a body of an older generation yields [`Superseded`] when it is
 //! next polled, to which it is woken. The client takes that for a failed upload and ends the stream.
 //! A client that cannot send, because the old region has stopped reading, does not poll the body and
-//! keeps it until the connection ends; what it keeps then is empty.
+//! keeps it, and its stream or connection, until the connection ends; the body is empty by then.
 
 mod begun;
 mod keeper;

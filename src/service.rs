@@ -24,6 +24,12 @@ use crate::{
 /// A client whose calls survive the failure of a region; made by
 /// [`FailoverLayer`](crate::FailoverLayer).
 ///
+/// It is a service for `http::Request<B>` of any body `B` for which the inner one is a service for
+/// `http::Request<ReplayBody<B>>`, that is a client whose body type is still open. The inner service
+/// is cloned for each call, and each clone must reach the same client, as tower's contract has it.
+/// Layers that send one request several times (that follow redirects, or fetch tokens) belong
+/// outside.
+///
 /// # Readiness
 ///
 /// It is ready when the inner service is, and the instance that was polled ready makes the first

@@ -17,11 +17,13 @@ use crate::{
 ///
 /// Outcomes are remembered per region and shared by all clones of a layer. A connect failure ejects
 /// a region at once; `502`, `503`, `504`, resets and timeouts do so when
-/// [`consecutive`](Self::consecutive) of them follow each other; a `500` counts only if it came from
-/// another route than the last one, so that one request that always fails ejects nothing. A success
-/// clears the record. While a region is out, one call per
-/// [`probe_every`](Self::probe_every) goes there to find out whether it is back; all others pass it
-/// over, unless every region is out.
+/// [`consecutive`](Self::consecutive) of them follow each other. A `500`, or an error that is not
+/// recognised, counts only if it came from another path than the last one, so that one request that
+/// always fails ejects nothing. A success clears the record.
+///
+/// An ejected region is passed over, unless all are out. Every
+/// [`probe_every`](Self::probe_every) one call is sent there, whichever comes first, to find out
+/// whether it is back: any answer below 500 brings it back.
 ///
 /// # Defaults
 ///
