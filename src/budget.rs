@@ -1,13 +1,16 @@
 //! Whether one more attempt is affordable.
 
+mod rate;
+
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use rate::Rate;
 use tokio::time::Instant;
 
 /// One token, in the thousandths in which the bucket counts.
@@ -16,8 +19,6 @@ const TOKEN: u64 = 1000;
 const FLOOR: u64 = 5 * TOKEN;
 /// The most a bucket holds where the cap follows the rate of calls.
 const CEILING: u64 = 100 * TOKEN;
-/// The cap in seconds of traffic, where it follows the rate of calls.
-const WINDOW: f64 = 0.6;
 
 /// Tokens that replays spend and answered calls refill.
 ///
@@ -192,56 +193,6 @@ impl Drop for Withdrawal {
         if let (Some(bucket), false) = (&self.bucket, self.sent) {
             bucket.add(TOKEN);
         }
-    }
-}
-
-/// Every how many calls the clock is read. The rates that matter, at which the cap is above its
-/// floor, reach that in less than eight seconds.
-const SAMPLE: u64 = 64;
-
-/// How many calls there are a second, measured now and then and when a replay asks.
-struct Rate {
-    calls: AtomicU64,
-    /// The cap that follows from the last measurement, 0 before the first.
-    cap: AtomicU64,
-    /// When the calls began to be counted.
-    since: Mutex<Instant>,
-}
-
-impl Rate {
-    fn new() -> Self {
-        Self {
-            calls: AtomicU64::new(0),
-            cap: AtomicU64::new(0),
-            since: Mutex::new(Instant::now()),
-        }
-    }
-
-    fn count(&self) {
-        if self.calls.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1 {
-            self.measure(Instant::now());
-        }
-    }
-
-    fn cap(&self) -> u64 {
-        self.cap.load(Ordering::Relaxed).max(FLOOR)
-    }
-
-    /// The cap for the rate of calls since the count began. A count goes on for at least a second, and
-    /// what was called in less than that counts as the calls of a second.
-    fn measure(&self, now: Instant) -> u64 {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = now.saturating_duration_since(*since).as_secs_f64();
-        let calls = self.calls.load(Ordering::Relaxed);
-        let cap = (calls as f64 / elapsed.max(1.0) * WINDOW * TOKEN as f64) as u64;
-        if elapsed >= 1.0 {
-            self.cap.store(cap.min(CEILING), Ordering::Relaxed);
-            self.calls.fetch_sub(calls, Ordering::Relaxed);
-            *since = now;
-        } else {
-            self.cap.fetch_max(cap.min(CEILING), Ordering::Relaxed);
-        }
-        self.cap()
     }
 }
 

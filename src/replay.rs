@@ -15,6 +15,7 @@
 
 mod begun;
 mod keeper;
+mod kept;
 mod source;
 #[cfg(test)]
 mod tests;

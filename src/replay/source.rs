@@ -5,11 +5,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
 
-use super::{Superseded, poll_as_bytes};
+use super::{Superseded, kept::Kept, poll_as_bytes};
 use crate::BoxError;
 
 /// How many frames are kept without an allocation: a body of the default 1 MiB in pieces of 64 KiB.
@@ -18,53 +17,6 @@ const INLINE: usize = 16;
 /// For how many bytes of `max_bytes` there may be a frame more. A body in smaller pieces would take
 /// many times the memory of its bytes.
 const BYTES_PER_FRAME: usize = 256;
-
-/// A frame that can be handed out again.
-#[derive(Clone, Debug)]
-enum Kept {
-    Data(Bytes),
-    /// Boxed, for they are rare and three times as large.
-    Trailers(Box<HeaderMap>),
-}
-
-impl Kept {
-    /// A copy of the frame, or `None` for a kind of frame that is not known and so cannot be copied.
-    fn new(frame: &Frame<Bytes>) -> Option<Self> {
-        match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => Some(Self::Data(data.clone())),
-            (_, Some(trailers)) => Some(Self::Trailers(Box::new(trailers.clone()))),
-            _ => None,
-        }
-    }
-
-    /// The bytes that keeping the frame costs.
-    fn len(&self) -> usize {
-        match self {
-            Self::Data(data) => data.len(),
-            Self::Trailers(trailers) => trailers
-                .iter()
-                .map(|(name, value)| name.as_str().len() + value.len())
-                .sum(),
-        }
-    }
-
-    /// The bytes of data, as `content-length` counts them.
-    fn data_len(&self) -> u64 {
-        match self {
-            Self::Data(data) => data.len() as u64,
-            Self::Trailers(_) => 0,
-        }
-    }
-}
-
-impl From<Kept> for Frame<Bytes> {
-    fn from(kept: Kept) -> Self {
-        match kept {
-            Kept::Data(data) => Frame::data(data),
-            Kept::Trailers(trailers) => Frame::trailers(*trailers),
-        }
-    }
-}
 
 /// The caller's body and what was sent of it, shared by the call and the bodies of its attempts.
 pub(super) struct Source<B> {

@@ -1,0 +1,68 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
+use super::{CEILING, FLOOR, TOKEN};
+
+/// The cap in seconds of traffic.
+const WINDOW: f64 = 0.6;
+
+/// Every how many calls the clock is read. The rates that matter, at which the cap is above its
+/// floor, reach that in less than eight seconds.
+const SAMPLE: u64 = 64;
+
+/// How many calls there are a second, measured now and then and when a replay asks. No lock, for all
+/// calls pass here; two measurements at the same moment are as good as one.
+pub(super) struct Rate {
+    begin: Instant,
+    calls: AtomicU64,
+    /// When the calls began to be counted, in nanoseconds after `begin`.
+    since: AtomicU64,
+    /// The cap that follows from the last measurement, 0 before the first.
+    cap: AtomicU64,
+}
+
+impl Rate {
+    pub(super) fn new() -> Self {
+        Self {
+            begin: Instant::now(),
+            calls: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            cap: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn count(&self) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1 {
+            self.measure(Instant::now());
+        }
+    }
+
+    pub(super) fn cap(&self) -> u64 {
+        self.cap.load(Ordering::Relaxed).max(FLOOR)
+    }
+
+    /// The cap for the rate of calls since the count began. A count goes on for at least a second, and
+    /// what was called in less than that counts as the calls of a second.
+    pub(super) fn measure(&self, now: Instant) -> u64 {
+        let now = now.saturating_duration_since(self.begin).as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let since = self.since.load(Ordering::Relaxed);
+        let seconds = now.saturating_sub(since) as f64 / 1e9;
+        let calls = self.calls.load(Ordering::Relaxed);
+        let cap = (calls as f64 / seconds.max(1.0) * WINDOW * TOKEN as f64) as u64;
+        let cap = cap.min(CEILING);
+        if seconds < 1.0 {
+            self.cap.fetch_max(cap, Ordering::Relaxed);
+        } else if self
+            .since
+            .compare_exchange(since, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            // Only one thread ends a count, so nothing is taken off twice.
+            self.calls.fetch_sub(calls, Ordering::Relaxed);
+            self.cap.store(cap, Ordering::Relaxed);
+        }
+        self.cap()
+    }
+}
