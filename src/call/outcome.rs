@@ -114,9 +114,14 @@ impl Call {
         let elapsed = self.elapsed(now);
         report::attempt_failed(self.number, self.region(), Reason::TotalTimeout, elapsed);
         // A region is to blame that had as long as one may take, by the layer's own settings: a
-        // caller who is in a hurry says nothing of it.
-        let layer = self.shared.config.total_timeout;
-        let timeouts = [self.policy.attempt_timeout, layer];
+        // caller who is in a hurry says nothing of it. The total time began a little earlier than
+        // the attempt, at the call.
+        let total = self
+            .shared
+            .config
+            .total_timeout
+            .map(|total| total - total / 10);
+        let timeouts = [self.policy.attempt_timeout, total];
         if timeouts
             .into_iter()
             .flatten()

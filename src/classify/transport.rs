@@ -203,8 +203,9 @@ mod tests {
         let expected = (FailureKind::NeverSent, Reason::Refused);
         assert_eq!(failure(refused()), expected);
         assert_eq!(failure(Wrapped(refused())), expected);
-        // Reached only through io::Error::get_ref.
         assert_eq!(failure(io::Error::other(Wrapped(refused()))), expected);
+        // Reached only through io::Error::get_ref.
+        assert_eq!(failure(io::Error::other(refused())), expected);
     }
 
     #[test]

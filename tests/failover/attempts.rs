@@ -1,7 +1,9 @@
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error as _, future::ready, io, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderName, Method, Request};
 use http_body::Body;
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 use tower_failover::{
     Error, ErrorKind, FailoverLayer, Replay, Served, Stop,
@@ -255,6 +257,32 @@ async fn a_region_that_is_the_wrong_one_is_not_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_that_is_the_wrong_one_is_not_asked_again_after_others_failed() {
+    for status in [421, 451] {
+        let layer = layer(2).max_attempts(4).retry_same_region(true);
+        let acts = [Act::Status(status), Act::Status(503), Act::Status(503)];
+        let (result, asked) = outcome(layer, acts, get("http://a/")).await;
+        assert_eq!(asked.concat(), "abbb");
+        assert_eq!(result.unwrap(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_out_is_not_asked_again_while_another_is_in() {
+    let layer = || layer(2).max_attempts(4).retry_same_region(true);
+    let refused = || Act::Fail(io::ErrorKind::ConnectionRefused);
+    let acts = [refused(), Act::Status(500), Act::Status(500)];
+    let (result, asked) = outcome(layer(), acts, get("http://a/")).await;
+    assert_eq!(asked.concat(), "abbb");
+    assert_eq!(result.unwrap(), 200);
+    // When all are out, the one that was asked least often is.
+    let acts = [refused(), refused(), refused()];
+    let (result, asked) = outcome(layer(), acts, get("http://a/")).await;
+    assert_eq!(asked.concat(), "abab");
+    assert_eq!(result.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_follows_a_wrong_region_is_replayed_by_the_usual_rules() {
     let acts = || [Act::Status(421), Act::Status(503)];
     let (result, asked) = outcome(layer(3), acts(), request(Method::POST)).await;
@@ -386,4 +414,32 @@ async fn an_error_that_a_classifier_calls_the_wrong_region_sends_a_post_on() {
         (error.kind(), error.stop()),
         (ErrorKind::Unknown, Some(Stop::Regions))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_fails_is_the_callers_fault_whether_or_not_it_could_be_replayed() {
+    let trailers = || ready(Some(Err(io::Error::other("the caller's disk is gone"))));
+    let body = || {
+        Full::<Bytes>::from("half")
+            .map_err(|never| match never {})
+            .with_trailers(trailers())
+    };
+    for layer in [layer(2), layer(2).max_attempts(1), layer(1)] {
+        for method in [Method::PUT, Method::POST] {
+            let script = Script::default();
+            let client = layer.layer(script.clone());
+            for _ in 0..3 {
+                let request = Request::builder().method(&method).uri("http://a/");
+                let request = request.body(body()).unwrap();
+                let error = client.clone().oneshot(request).await.unwrap_err();
+                assert_eq!((error.kind(), error.stop()), (ErrorKind::Request, None));
+                assert_eq!(error.attempts().len(), 1);
+                let record = &error.attempts()[0];
+                assert_eq!((record.failure(), record.reason()), (None, Reason::Body));
+                assert!(error.source().unwrap().is::<io::Error>());
+            }
+            // Nobody was blamed.
+            assert_eq!(script.asked(), ["a", "a", "a"]);
+        }
+    }
 }

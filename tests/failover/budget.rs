@@ -264,6 +264,29 @@ async fn a_cap_of_zero_replays_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_the_wrong_region_sends_on_needs_no_token() {
+    let budget = Budget::default().cap(0);
+    for status in [421, 451] {
+        let script = Script::new([Act::Status(status)]);
+        assert_eq!(
+            call(&forgetful(2, &budget), &script).await,
+            StatusCode::OK,
+            "{status}"
+        );
+        assert_eq!(script.asked(), ["a", "b"]);
+    }
+    // It does for what follows.
+    let script = Script::new([Act::Status(421), Act::Status(503)]);
+    assert_eq!(call(&forgetful(3, &budget), &script).await, 503);
+    assert_eq!(script.asked(), ["a", "b"]);
+
+    let budget = Budget::new(0.0).cap(1);
+    let script = Script::new([Act::Status(421)]);
+    assert_eq!(call(&forgetful(2, &budget), &script).await, StatusCode::OK);
+    assert_eq!(budget.available(), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_limit_every_call_is_replayed() {
     let budget = Budget::unlimited();
     let (layer, script) = (forgetful(3, &budget), failing(&["a", "b", "c"]));

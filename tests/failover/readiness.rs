@@ -1,23 +1,26 @@
 //! tower's contract: who is polled ready, when, and for how long.
 
 use std::{
+    convert::Infallible,
     error::Error as _,
     io::{
         self,
         ErrorKind::{ConnectionRefused, NotConnected},
     },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Empty;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{
     Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed,
+    service_fn, util::MapErr,
 };
 use tower_failover::{
-    Error, ErrorKind, Health, Replay, Stop, classify::Reason, replay::ReplayBody,
+    BoxError, Error, ErrorKind, Health, Replay, Stop, classify::Reason, replay::ReplayBody,
 };
 use tower_test::mock;
 
@@ -140,6 +143,38 @@ async fn nothing_is_reserved_during_a_wait() {
     );
     assert_eq!(status(call.await.unwrap()), StatusCode::OK);
     assert_eq!((script.asked().len(), gate.polled()), (2, 2));
+}
+
+/// The body of a response, which notes when it is dropped.
+struct Noted(Arc<Mutex<Vec<Instant>>>);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push(Instant::now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_response_is_dropped_before_the_wait() {
+    let dropped = Arc::<Mutex<Vec<Instant>>>::default();
+    let notes = dropped.clone();
+    let inner = service_fn(move |request: Request<ReplayBody<Empty<Bytes>>>| {
+        let status = if request.uri().host() == Some("a") {
+            503
+        } else {
+            200
+        };
+        let response = Response::builder().status(status);
+        let response = response.body(Noted(notes.clone())).unwrap();
+        async { Ok::<_, Infallible>(response) }
+    });
+    let client = layer(2).backoff(wait_of(10 * S)).layer(inner);
+    let start = Instant::now();
+    let (response, elapsed) = timed(client.oneshot(request(Method::GET))).await;
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
+    assert_eq!(elapsed, 10 * S);
+    let end = Instant::now();
+    assert_eq!(*dropped.lock().unwrap(), [start, end]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,6 +405,29 @@ async fn the_total_time_bounds_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn readiness_that_comes_as_the_minimal_time_begins_comes_too_late() {
+    const MS: Duration = Duration::from_millis(1);
+    for (readiness, end) in [(S, None), (S - MS, Some(StatusCode::OK))] {
+        let script = Script::new([Act::Status(503)]);
+        let readiness = [Readiness::Now, Readiness::After(readiness)];
+        let gate = Gate::new(script.clone(), readiness);
+        let client = layer(2)
+            .total_timeout(3 * S)
+            .min_attempt_time(2 * S)
+            .backoff(no_wait())
+            .layer(gate.clone());
+        let result = client.oneshot(request(Method::GET)).await;
+        match (result, end) {
+            (Ok(response), Some(expected)) => assert_eq!(response.status(), expected),
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Timeout),
+            (result, _) => panic!("{result:?}"),
+        }
+        assert_eq!(script.asked().len(), if end.is_some() { 2 } else { 1 });
+        assert_eq!(gate.reserved(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_blamed_for_an_inner_service_that_is_not_ready() {
     let layer = layer(2).backoff(no_wait());
     let call = async |script: &Script, readiness: Vec<Readiness>| {
@@ -437,6 +495,36 @@ async fn what_is_always_shed_inside_is_an_error_and_blames_nobody() {
     assert_eq!(script.asked().len(), 1);
     busy.abort();
     assert!(busy.await.unwrap_err().is_cancelled());
+    assert_eq!(
+        status(client.oneshot(request(Method::POST)).await),
+        StatusCode::OK
+    );
+    assert_eq!(script.asked(), ["a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_shed_inside_without_a_proof_ejects_nobody_for_requests_of_one_path() {
+    let slow = Act::After(S, Box::new(Act::Status(200)));
+    let script = Script::new([slow]);
+    let shed = LoadShed::new(ConcurrencyLimit::new(script.clone(), 1));
+    // An error that says nothing of what became of the request.
+    let shed = MapErr::new(shed, |error: BoxError| BoxError::from(error.to_string()));
+    let client = layer(2).backoff(no_wait()).layer(shed);
+    let busy = tokio::spawn(client.clone().oneshot(request(Method::POST)));
+    while script.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..5 {
+        let error = client.clone().oneshot(request(Method::POST)).await;
+        let error = error.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.stop()),
+            (ErrorKind::Unknown, Some(Stop::NotReplayable))
+        );
+        assert_eq!(reasons(&error), [Reason::Other]);
+        assert_eq!(error.attempts()[0].region().name(), "http://a:80");
+    }
+    assert_eq!(status(busy.await.unwrap()), StatusCode::OK);
     assert_eq!(
         status(client.oneshot(request(Method::POST)).await),
         StatusCode::OK

@@ -1,12 +1,17 @@
 use std::{collections::HashSet, io, time::Duration};
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{Empty, channel::Channel};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tower::{Layer, ServiceExt};
-use tower_failover::{Budget, Failover, FailoverLayer, Health, Order, Regions};
+use tower::{Layer, Service, ServiceExt};
+use tower_failover::{
+    Budget, ErrorKind, Failover, FailoverLayer, Health, Order, Override, Regions,
+    classify::{self, Classify, Failure, Http, Outcome, Reason, Verdict},
+};
 
 use crate::support::{Act, Script, get, no_wait, request};
 
@@ -198,6 +203,49 @@ async fn a_500_from_different_routes_ejects() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_of_unknown_type_ejects_only_if_requests_for_different_paths_fail() {
+    for (paths, expected) in [
+        (["x", "x", "x", "x"], "abababab"),
+        (["x", "x", "y", "z"], "abababb"),
+        (["x", "y", "x", "y"], "ababbb"),
+    ] {
+        let script = Script::default();
+        script.always("a", Act::Fail(io::ErrorKind::Other));
+        let client = layer(2, away()).layer(script.clone());
+        for path in paths {
+            call(&client, &format!("http://a/{path}")).await;
+        }
+        assert_eq!(script.asked().concat(), expected, "{paths:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_was_not_asked_or_wants_a_new_connection_is_not_blamed() {
+    for (failure, blamed) in [
+        (Failure::never_sent(Reason::NotProcessed), false),
+        (Failure::never_sent(Reason::NotReady), false),
+        (Failure::never_sent(Reason::GoAway), false),
+        (Failure::unknown(Reason::GoAway), false),
+        (Failure::never_sent(Reason::Reset), true),
+        (Failure::unknown(Reason::NotProcessed), true),
+    ] {
+        let script = Script::default();
+        script.always("a", Act::Fail(io::ErrorKind::Other));
+        let classifier = classify::from_fn(move |outcome| match outcome {
+            Outcome::Error(_) => Verdict::Failed(failure),
+            other => Http.classify(other),
+        });
+        let layer = layer(2, away()).classifier(classifier);
+        let client = layer.layer(script.clone());
+        for n in 0..4 {
+            call(&client, &format!("http://a/{n}")).await;
+        }
+        let expected = if blamed { "ababbb" } else { "abababab" };
+        assert_eq!(script.asked().concat(), expected, "{failure:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_fault_of_the_region_blames_nobody() {
     for status in [
         400, 401, 403, 404, 408, 409, 413, 421, 422, 429, 451, 501, 505, 511,
@@ -240,6 +288,101 @@ async fn two_attempt_timeouts_in_a_row_eject_and_one_does_not() {
         asked(away(), [slow(), Act::Status(200), slow()], 4).await,
         "ababbb"
     );
+}
+
+/// Eight frames of so many bytes, one each second.
+fn slow_upload(bytes: usize) -> Request<Channel<Bytes>> {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        for _ in 0..8 {
+            sleep(SECOND).await;
+            let frame = Bytes::from(vec![0; bytes]);
+            if sender.send_data(frame).await.is_err() {
+                break;
+            }
+        }
+    });
+    Request::put("http://a/").body(body).unwrap()
+}
+
+/// Where the uploads of two callers go, and a call that comes when they are late.
+async fn slow_uploads(bytes: usize, acts: impl IntoIterator<Item = Act>) -> (String, String) {
+    let script = Script::new(acts);
+    let layer = layer(2, away()).max_replay_body(100);
+    let client = layer.layer(script.clone());
+    let upload = || client.clone().oneshot(slow_upload(bytes));
+    let late = async {
+        sleep(SECOND * 11 / 2).await;
+        let before = script.asked().concat();
+        call(&client, "http://a/").await;
+        (before, script.asked().last().unwrap().clone())
+    };
+    let (one, two, asked) = tokio::join!(upload(), upload(), late);
+    for response in [one, two] {
+        assert_eq!(response.unwrap().status(), 200);
+    }
+    let seen = script.seen();
+    let whole = seen.iter().filter(|seen| seen.body.len() == 8 * bytes);
+    assert_eq!(whole.count(), 2);
+    asked
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_waits_for_the_callers_body_is_not_blamed() {
+    let under = slow_uploads(10, []).await;
+    assert_eq!(under, ("aabb".into(), "a".into()));
+    let over = slow_uploads(100, []).await;
+    assert_eq!(over, ("aa".into(), "a".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_does_not_read_the_callers_body_is_blamed() {
+    let asked = slow_uploads(10, [Act::Hang, Act::Hang]).await;
+    assert_eq!(asked, ("aabb".into(), "b".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lasts_the_total_time_of_the_layer_counts() {
+    let script = Script::default();
+    script.always("a", Act::Hang);
+    let client = layer(2, away())
+        .total_timeout(3 * SECOND)
+        .layer(script.clone());
+    for _ in 0..2 {
+        let error = client.clone().oneshot(get("http://a/")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+    let response = client.clone().oneshot(get("http://a/")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(script.asked().concat(), "aab");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lasts_as_long_as_a_hurried_caller_waits_does_not_count() {
+    let grpc = || {
+        let mut request = get("http://a/");
+        let headers = request.headers_mut();
+        headers.insert("grpc-timeout", "3S".parse().unwrap());
+        request
+    };
+    let own = || {
+        let mut request = get("http://a/");
+        let own = Override::new().total_timeout(3 * SECOND);
+        request.extensions_mut().insert(own);
+        request
+    };
+    let none = layer(2, away());
+    let longer = none.clone().total_timeout(4 * SECOND);
+    for layer in [none, longer] {
+        let script = Script::default();
+        script.always("a", Act::Hang);
+        let client = layer.layer(script.clone());
+        for request in [grpc(), own(), grpc(), own()] {
+            let error = client.clone().oneshot(request).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(script.asked().concat(), "aaaa");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -383,6 +526,27 @@ async fn extreme_absences_do_not_panic() {
     let health = Health::default().probe_every(SECOND, Duration::MAX);
     let far = Act::StatusWith(503, "retry-after", u64::MAX.to_string());
     assert_eq!(asked(health, [far], 3).await, "abbb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trials_that_are_cancelled_do_not_lengthen_the_absence() {
+    let script = Script::new([refused()]);
+    script.always("a", Act::After(SECOND, Act::Status(200).into()));
+    let client = layer(2, Health::default()).layer(script.clone());
+    let start = Instant::now();
+    while start.elapsed() < 60 * SECOND {
+        let _ = timeout(SECOND / 20, call(&client, "http://a/")).await;
+        sleep(SECOND / 20).await;
+    }
+    let seen = script.seen();
+    let trials = seen.iter().filter(|seen| seen.authority() == "a");
+    let times: Vec<_> = trials.map(|seen| seen.at - start).collect();
+    assert!(times.len() >= 28, "{times:?}");
+    // Calls come every 50 to 100 ms.
+    let bounds = SECOND..=2 * SECOND + SECOND / 10;
+    for pair in times.windows(2) {
+        assert!(bounds.contains(&(pair[1] - pair[0])), "{times:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -536,6 +700,41 @@ async fn a_call_that_was_under_way_does_not_bring_an_ejected_region_back() {
     assert_eq!(early.await.unwrap().unwrap().status(), 200);
     call(&client, "http://a/").await;
     assert_eq!(script.asked().concat(), "aabb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_under_way_but_not_waited_for_does_not_bring_an_ejected_region_back() {
+    let script = Script::new([Act::Status(200), refused()]);
+    let mut client = layer(2, away()).layer(script.clone());
+    let ready = ServiceExt::<Request<Empty<Bytes>>>::ready(&mut client).await;
+    let early = ready.unwrap().call(get("http://a/"));
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aab");
+    // The answer is there when it is first asked for.
+    assert_eq!(early.await.unwrap().status(), 200);
+    call(&client, "http://a/").await;
+    assert_eq!(script.asked().concat(), "aabb");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_from_before_a_region_was_back_do_not_eject_it_again() {
+    let health = || Health::default().probe_every(SECOND, SECOND);
+    let late = |act: Act| Act::After(4 * SECOND, act.into());
+    for act in [refused(), Act::Status(503), Act::Hang] {
+        let script = Script::new([late(act.clone()), late(act.clone()), refused()]);
+        let client = layer(2, health()).layer(script.clone());
+        let early = [(); 2].map(|()| tokio::spawn(client.clone().oneshot(get("http://a/"))));
+        sleep(SECOND).await;
+        call(&client, "http://a/").await;
+        sleep(SECOND).await;
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked().concat(), "aaaba", "it is back");
+        for call in early {
+            assert_eq!(call.await.unwrap().unwrap().status(), 200);
+        }
+        call(&client, "http://a/").await;
+        assert_eq!(script.asked().concat(), "aaababba", "{act:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

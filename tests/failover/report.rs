@@ -210,7 +210,7 @@ async fn an_error_names_its_kind_and_every_attempt_and_keeps_the_source() {
     assert_eq!(error.stop(), Some(Stop::Attempts));
     assert_eq!(
         error.to_string(),
-        "no response: http://a:80 (connection refused), http://b:80 (503), \
+        "call failed: http://a:80 (connection refused), http://b:80 (503), \
          http://c:80 (connection reset); all attempts used"
     );
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
@@ -221,7 +221,7 @@ async fn an_error_names_its_kind_and_every_attempt_and_keeps_the_source() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(
         error.to_string(),
-        "no response in time: http://a:80 (attempt timeout), http://b:80 (total timeout); \
+        "call ran out of time: http://a:80 (attempt timeout), http://b:80 (total timeout); \
          no time left"
     );
     assert!(error.source().is_none());

@@ -176,6 +176,22 @@ async fn a_host_header_that_names_something_else_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_of_several_host_headers_that_names_home_names_the_region_instead() {
+    let mut request = get("http://a/");
+    for host in ["other", "a", "a:80"] {
+        request
+            .headers_mut()
+            .append("host", HeaderValue::from_static(host));
+    }
+    let seen = replayed(layer(2), request).await;
+    let hosts = seen
+        .each_ref()
+        .map(|seen| seen.headers.get_all("host").iter().collect::<Vec<_>>());
+    assert_eq!(hosts[0], ["other", "a", "a:80"]);
+    assert_eq!(hosts[1], ["other", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_host_header_is_added() {
     for seen in replayed(layer(2), get("http://a/")).await {
         assert_eq!(seen.header("host"), None);
@@ -238,6 +254,33 @@ async fn the_first_attempt_says_so_when_told_to() {
         attempt.region().name()
     });
     assert_eq!(names, ["eu", "us"]);
+}
+
+/// What two attempts of an outer layer, at `a` and `b`, are said to be inside of an inner one.
+async fn nested(inner: FailoverLayer) -> Vec<(String, Option<u32>)> {
+    let script = Script::new([Act::Status(503)]);
+    let client = layer(2).layer(inner.layer(script.clone()));
+    let response = client.oneshot(get("http://a/")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let seen = script.seen().into_iter();
+    seen.map(|seen| (seen.authority().to_owned(), seen.attempt))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_attempt_of_an_inner_layer_is_not_the_later_one_of_an_outer_layer() {
+    let inner = || FailoverLayer::new(Regions::fixed(["http://b", "http://c"]).unwrap());
+    let first = ("a".to_owned(), None);
+    let second = |attempt| [first.clone(), ("b".to_owned(), attempt)];
+    assert_eq!(nested(inner()).await, second(None));
+    assert_eq!(nested(inner().max_attempts(1)).await, second(None));
+    assert_eq!(
+        nested(inner().mark_first_attempt(true)).await,
+        second(Some(1))
+    );
+    // One that has nothing to do with the request passes on what the outer layer says.
+    let elsewhere = FailoverLayer::new(Regions::fixed(["http://c"]).unwrap());
+    assert_eq!(nested(elsewhere).await, second(Some(2)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -20,11 +20,14 @@ use failover_cluster::{Fault, Server};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    rt::{Read, ReadBufCursor, Write},
+};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{Connect, HttpConnector},
+        connect::{Connect, Connected, Connection, HttpConnector},
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
@@ -309,6 +312,86 @@ async fn a_connect_timeout_was_never_sent() {
     .await;
 }
 
+// ---- On a connection of the caller's making
+
+/// Every answer is an error that other connections give before there is one.
+struct Refusing {
+    stream: TokioIo<TcpStream>,
+    refuses: bool,
+}
+
+impl Read for Refusing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        Poll::Ready(if self.refuses {
+            Err(io::ErrorKind::ConnectionRefused.into())
+        } else {
+            Ok(())
+        })
+    }
+}
+
+impl Write for Refusing {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Connection for Refusing {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+/// Connects, and at `home` to what is [`Refusing`].
+fn refusing(home: String) -> impl Connector {
+    service_fn(move |uri: Uri| {
+        let refuses = uri.authority().unwrap().as_str() == home;
+        Box::pin(async move {
+            let stream = TcpStream::connect(uri.authority().unwrap().as_str()).await?;
+            let stream = TokioIo::new(stream);
+            io::Result::Ok(Refusing { stream, refuses })
+        })
+    })
+}
+
+#[tokio::test]
+async fn http1_refused_after_the_request_was_sent_may_have_been_processed() {
+    let home = Server::http1("home").await;
+    let client = http1_over(refusing(home.authority()));
+    expect(client, &home.origin(), UNKNOWN, Reason::Reset).await;
+    assert_eq!(home.hits(), 2);
+}
+
+#[tokio::test]
+async fn h2_refused_after_the_request_was_sent_may_have_been_processed() {
+    let home = Peer::start(async |mut stream: TcpStream| {
+        read_h2_head_in_silence(&mut stream).await?;
+        stream.write_all(&SETTINGS).await?;
+        finish(stream).await
+    })
+    .await;
+    let client = http2_over(refusing(home.address.to_string()));
+    expect_h2(client, &home.origin(), UNKNOWN, Reason::Reset).await;
+    assert_eq!(home.connections(), 2);
+}
+
 // ---- HTTP/1.1
 
 #[tokio::test]
@@ -408,6 +491,11 @@ const HEADERS: u8 = 1;
 /// Serves HTTP/2 by hand until the request's head was read.
 async fn read_h2_head(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(&SETTINGS).await?;
+    read_h2_head_in_silence(stream).await
+}
+
+/// As [`read_h2_head`], but sends nothing; clients do not wait for that.
+async fn read_h2_head_in_silence(stream: &mut TcpStream) -> io::Result<()> {
     stream
         .read_exact(&mut [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()])
         .await?;
@@ -657,6 +745,38 @@ async fn a_body_that_fails_is_known_by_the_clients_error_too() {
         let verdict = classify::Http.classify(outcome);
         assert_eq!(verdict, Verdict::Final, "{CHANGED}: {error:?}");
     }
+}
+
+/// How many of four calls one after the other went home first, all of which fail there.
+async fn calls_at_home<C: Connector>(client: Http<Full<Bytes>, C>, home: &str) -> usize {
+    let other = Server::h2c("other").await;
+    let service = layer(home, &other).layer(client);
+    let mut at_home = 0;
+    for _ in 0..4 {
+        let outcome = send(service.clone(), Method::POST, home, payload()).await;
+        at_home += usize::from(first(&outcome).region().origin().as_str() == home);
+        assert_eq!(outcome.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(other.hits(), 4);
+    at_home
+}
+
+#[tokio::test]
+async fn h2_requests_that_were_not_processed_blame_nobody() {
+    let home = Server::h2c("home").await;
+    home.set(Fault::RefusedStream).await;
+    assert_eq!(calls_at_home(http2(), &home.origin()).await, 4);
+    for code in [h2::Reason::NO_ERROR, h2::Reason::ENHANCE_YOUR_CALM] {
+        let home = going_away(0, code).await;
+        assert_eq!(calls_at_home(http2(), &home.origin()).await, 4, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn h2_connections_that_close_before_the_request_was_written_count() {
+    let home = Peer::start(finish).await;
+    let client = http2_over(patient(home.address));
+    assert_eq!(calls_at_home(client, &home.origin()).await, 2);
 }
 
 #[tokio::test]
