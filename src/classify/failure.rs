@@ -131,11 +131,11 @@ pub enum Reason {
     ConnectTimeout,
     /// The inner service was not ready to send the request.
     NotReady,
-    /// The server said that it did not process the request (REFUSED_STREAM, or a GOAWAY with an error
-    /// code, below the request's stream), or the connection closed before it was written.
+    /// The server said that it did not process the request (REFUSED_STREAM), or the connection closed
+    /// before it was written.
     NotProcessed,
-    /// The server was about to close the connection: a GOAWAY with NO_ERROR. Whether it processed the
-    /// request depends on when that came; see [`Http`](super::Http).
+    /// The server was closing the connection (GOAWAY). Whether it processed the request depends on
+    /// when that came; see [`Http`](super::Http).
     GoAway,
     /// The connection or the stream ended before a response came.
     Reset,

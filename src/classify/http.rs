@@ -14,14 +14,15 @@ use crate::pushback;
 /// | other 5xx | [`Failed`](Verdict::Failed), with the pushback of `Retry-After` or `grpc-retry-pushback-ms` |
 /// | errors | by their types along the source chain; one that is not known was perhaps sent |
 ///
-/// # HTTP/2 servers that close gracefully
+/// # HTTP/2 connections that are going away
 ///
-/// A GOAWAY says up to which stream a server processes requests, and h2 reports it for streams above
-/// that. But a server that closes gracefully first sends one with the highest number there is and
-/// NO_ERROR (RFC 9113, 6.8), and hyper 1.12 may report that of a request that it has just begun to
-/// send, which the server still accepts. Such a request is dropped before its body is read. So a
-/// GOAWAY with NO_ERROR counts as "never sent" only if the client had begun to read the request's
-/// body; a request without a body is "perhaps sent".
+/// A GOAWAY says up to which stream a server processes requests (RFC 9113, 6.8), and h2 reports it for
+/// streams above that. But hyper 1.12 may report it of a request that it has just begun to send, and
+/// that the server still accepts: one that closes gracefully first sends a GOAWAY with the highest
+/// number there is. Such a request is dropped before its body is read. So a GOAWAY counts as "never
+/// sent" only if the client had begun to read the request's body; a request without a body is
+/// "perhaps sent". A layer inside that reads the body itself (that signs or compresses it) takes that
+/// proof away; give requests through it an idempotency key that the server honours.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Http;
 

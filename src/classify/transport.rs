@@ -44,7 +44,7 @@ struct Facts {
     unwritten: bool,
     /// The peer says that it did not process the request.
     unprocessed: bool,
-    /// The peer closes the connection, perhaps gracefully.
+    /// The peer closes the connection.
     going: bool,
     /// Middleware refused the request before it reached the client.
     unready: bool,
@@ -89,13 +89,11 @@ impl Facts {
         } else if let Some(error) = cause.downcast_ref::<h2::Error>() {
             self.connected = true;
             if error.is_remote() {
-                // A GOAWAY is given to streams above the last one that the peer will process, and
-                // REFUSED_STREAM means the same (RFC 9113, 8.7). With NO_ERROR it may be the first
-                // of two, which are told apart by what became of the body: see `Http`.
-                let graceful = error.reason() == Some(h2::Reason::NO_ERROR);
-                self.going |= error.is_go_away() && graceful;
-                self.unprocessed |= error.is_go_away() && !graceful
-                    || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                // REFUSED_STREAM says that nothing was processed (RFC 9113, 8.7). A GOAWAY says so of
+                // streams above its last one, but may be reported of another: see `Http`.
+                self.unprocessed |=
+                    error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                self.going |= error.is_go_away();
                 self.cut |= error.is_reset();
             } else if error.is_library() {
                 self.garbled = true;

@@ -240,7 +240,7 @@ where
                 return Some(Err(self.call.refused(Reason::Request, error, now)));
             }
             Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
-            // The proof that a graceful GOAWAY does not give by itself.
+            // The proof that a GOAWAY does not give by itself.
             Verdict::Failed(failure)
                 if failure.reason() == Reason::GoAway && !self.keeper.has_begun() =>
             {

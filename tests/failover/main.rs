@@ -8,6 +8,7 @@ mod attempts;
 mod backoff;
 mod budget;
 mod cancel;
+mod goaway;
 mod nginx;
 mod overrides;
 mod properties;
