@@ -52,7 +52,8 @@ impl Begun {
     /// The body was polled.
     pub(super) fn set(&self) {
         if let Some(marks) = &self.marks {
-            marks.polled.fetch_max(self.attempt, Ordering::AcqRel);
+            // An old body that is polled late may take the mark of a newer one, but never gives one.
+            marks.polled.store(self.attempt, Ordering::Release);
         }
     }
 
