@@ -43,6 +43,12 @@ pub(crate) struct Call {
     /// Whether the attempt timeout of the current attempt passed with nowhere else to go.
     patient: bool,
 
+    /// What came before the current attempt. The usual call has no past, and does not carry one.
+    past: Option<Box<Past>>,
+}
+
+#[derive(Debug, Default)]
+struct Past {
     /// The places of the attempts that failed.
     tried: Vec<usize>,
     /// Until when regions that failed wished to be left alone.
@@ -116,10 +122,7 @@ impl Call {
             sent,
             token: None,
             patient: false,
-            tried: Vec::new(),
-            wishes: Vec::new(),
-            records: Vec::new(),
-            wrong: None,
+            past: None,
         }
     }
 
@@ -187,13 +190,25 @@ impl Call {
         left.map_or(bound, |left| left.min(bound))
     }
 
+    fn past(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    fn tried(&self) -> &[usize] {
+        self.past.as_ref().map_or(&[], |past| &past.tried)
+    }
+
+    fn wrong(&self) -> Option<usize> {
+        self.past.as_ref()?.wrong
+    }
+
     fn may_move_on(&self) -> bool {
         self.policy.enabled
             && !self.patient
             && self.number < self.policy.max_attempts
             && self.may_replay(FailureKind::Unknown)
             && (self.shared.config.retry_same_region
-                || self.shared.board.choices(self.home) > self.tried.len() + 1)
+                || self.shared.board.choices(self.home) > self.tried().len() + 1)
     }
 
     /// Whether the request may be sent again after a failure of this kind.
@@ -214,7 +229,7 @@ impl Call {
                 return Err(Stop::NotReplayable);
             }
             // Once: a second region that sends the call away may send it in circles.
-            Cause::WrongRegion(_) if self.wrong.is_some() => return Err(Stop::Regions),
+            Cause::WrongRegion(_) if self.wrong().is_some() => return Err(Stop::Regions),
             _ => {}
         }
         if self.number >= self.policy.max_attempts {
@@ -224,19 +239,18 @@ impl Call {
             return Err(Stop::Body);
         }
         let Shared { config, board } = &*self.shared;
-        let mut tried = self.tried.clone();
-        tried.push(self.place);
-        let place = board
-            .next(&config.health, self.home, &tried, now)
-            .or_else(|| {
+        let tried = [self.tried(), &[self.place]].concat();
+        let place = match board.next(&config.health, self.home, &tried, now) {
+            None if config.retry_same_region => {
                 let wrong = match cause {
-                    Cause::Failure(_) => self.wrong,
+                    Cause::Failure(_) => self.wrong(),
                     Cause::WrongRegion(_) => Some(self.place),
                 };
-                let again = || board.again(&config.health, self.home, &tried, wrong, now);
-                config.retry_same_region.then(again)?
-            })
-            .ok_or(Stop::Regions)?;
+                board.again(&config.health, self.home, &tried, wrong, now)
+            }
+            place => place,
+        };
+        let place = place.ok_or(Stop::Regions)?;
         let wait = match cause {
             Cause::Failure(failure) => self.wait(failure, place, now)?,
             Cause::WrongRegion(_) => Duration::ZERO,
@@ -267,9 +281,12 @@ impl Call {
             Some(Pushback::Never) => return Err(Stop::Pushback),
             Some(Pushback::After(wish)) if place == self.place => wish,
             _ => {
-                let wishes = self.wishes.iter().filter(|(region, _)| *region == place);
-                let left = wishes.map(|(_, until)| until.saturating_duration_since(now));
-                left.max().unwrap_or_default()
+                let wishes = self.past.iter().flat_map(|past| &past.wishes);
+                wishes
+                    .filter(|(region, _)| *region == place)
+                    .map(|(_, until)| until.saturating_duration_since(now))
+                    .max()
+                    .unwrap_or_default()
             }
         };
         Ok(wait.max(wish.min(wait.saturating_add(MAX_PUSHBACK))))
@@ -278,6 +295,7 @@ impl Call {
     /// Ends the current attempt for another one.
     pub(crate) fn move_on(&mut self, cause: &Cause, next: Next, now: Instant) {
         self.record(cause.reason(), cause.kind(), now);
+        let place = self.place;
         let Shared { config, board } = &*self.shared;
         board.enter(&config.health, next.place, now);
         let to = board.region(next.place);
@@ -288,9 +306,9 @@ impl Call {
                     self.heed(wish, failure.reason(), next.place, now);
                 }
             }
-            Cause::WrongRegion(_) => self.wrong = Some(self.place),
+            Cause::WrongRegion(_) => self.past().wrong = Some(place),
         }
-        self.tried.push(self.place);
+        self.past().tried.push(place);
         self.place = next.place;
         self.number += 1;
         self.sent = None;
@@ -305,7 +323,8 @@ impl Call {
             return;
         }
         if let Some(until) = now.checked_add(wish) {
-            self.wishes.push((self.place, until));
+            let place = self.place;
+            self.past().wishes.push((place, until));
         }
         let Shared { config, board } = &*self.shared;
         if let Some(wait) = board.rest(&config.health, self.place, wish, now) {

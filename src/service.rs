@@ -26,7 +26,7 @@ use crate::{
 ///
 /// It is a service for `http::Request<B>` of any body `B` for which the inner one is a service for
 /// `http::Request<ReplayBody<B>>`, that is a client whose body type is still open. The inner service
-/// is cloned for each call, and each clone must reach the same client, as tower's contract has it.
+/// is cloned for each call that may be replayed, and each clone must reach the same client, as tower's contract has it.
 /// Layers that send one request several times (that follow redirects, or fetch tokens) belong
 /// outside.
 ///
@@ -86,13 +86,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let clone = self.inner.clone();
-        let mut ready = mem::replace(&mut self.inner, clone);
-        let Some(home) = self.shared.board.home_of(request.uri()) else {
-            return ResponseFuture::passed_on(ready.call(request.map(ReplayBody::direct)));
+        let Shared { config, board } = &*self.shared;
+        let Some(home) = board.home_of(request.uri()) else {
+            return ResponseFuture::passed_on(self.inner.call(request.map(ReplayBody::direct)));
         };
 
-        let Shared { config, board } = &*self.shared;
         let (mut head, body) = request.into_parts();
         let policy = Policy::new(config, head.extensions.get());
         if let Some(key) = &config.idempotency_key {
@@ -117,13 +115,21 @@ where
         } else {
             request::unmark(&mut head);
         }
-        let keep = template.as_ref().map(|_| config.max_replay_body);
+
+        let Some(template) = template else {
+            let (body, keeper) = replay::wrap(body, None, false);
+            let future = self.inner.call(Request::from_parts(head, body));
+            return ResponseFuture::attempts(Attempts::new(future, call, keeper, None));
+        };
         // What may be sent twice needs no proof that it was not sent once.
-        let watched = keep.is_some() && !call.may_replay(FailureKind::Unknown);
-        let (body, keeper) = replay::wrap(body, keep, watched);
+        let watched = !call.may_replay(FailureKind::Unknown);
+        let (body, keeper) = replay::wrap(body, Some(config.max_replay_body), watched);
+        // The instance that was polled ready makes the attempt, a clone stays behind.
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
         let future = ready.call(Request::from_parts(head, body));
-        let replays = template.map(|template| Replays::new(template, ready));
-        ResponseFuture::attempts(Attempts::new(future, call, keeper, replays))
+        let replays = Replays::new(template, ready);
+        ResponseFuture::attempts(Attempts::new(future, call, keeper, Some(replays)))
     }
 }
 

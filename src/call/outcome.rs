@@ -48,8 +48,7 @@ impl Call {
             return None;
         }
         self.record(reason, kind, now());
-        let records = std::mem::take(&mut self.records);
-        Some(Served::new(self.region().clone(), records))
+        Some(Served::new(self.region().clone(), self.take_records()))
     }
 
     /// The current attempt failed: remembers that against the region.
@@ -95,7 +94,8 @@ impl Call {
     ) -> Error {
         self.record(cause.reason(), cause.kind(), now);
         let unsent = |record: &AttemptRecord| record.failure() == Some(FailureKind::NeverSent);
-        let kind = if self.records.iter().all(unsent) {
+        let mut records = self.past.iter().flat_map(|past| &past.records);
+        let kind = if records.all(unsent) {
             ErrorKind::NeverSent
         } else {
             ErrorKind::Unknown
@@ -134,13 +134,17 @@ impl Call {
     }
 
     fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {
-        Error::new(kind, stop, std::mem::take(&mut self.records), source)
+        Error::new(kind, stop, self.take_records(), source)
     }
 
     pub(super) fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {
         let (region, elapsed) = (self.region().clone(), self.elapsed(now));
-        self.records
-            .push(AttemptRecord::new(region, reason, elapsed, kind));
+        let record = AttemptRecord::new(region, reason, elapsed, kind);
+        self.past().records.push(record);
+    }
+
+    fn take_records(&mut self) -> Vec<AttemptRecord> {
+        std::mem::take(&mut self.past().records)
     }
 
     /// The time since the current attempt was sent.
