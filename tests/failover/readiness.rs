@@ -1,12 +1,14 @@
 //! tower's contract: who is polled ready, when, and for how long.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     error::Error as _,
     io::{
         self,
         ErrorKind::{ConnectionRefused, NotConnected},
     },
+    rc::Rc,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -530,4 +532,24 @@ async fn what_is_shed_inside_without_a_proof_ejects_nobody_for_requests_of_one_p
         StatusCode::OK
     );
     assert_eq!(script.asked(), ["a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_stays_on_its_thread_can_be_wrapped() {
+    let asked = Rc::new(Cell::new(0));
+    let inner = service_fn({
+        let asked = asked.clone();
+        move |_: Request<ReplayBody<Empty<Bytes>>>| {
+            let asked = asked.clone();
+            async move {
+                asked.set(asked.get() + 1);
+                let status = if asked.get() == 1 { 503 } else { 200 };
+                let response = Response::builder().status(status).body(Rc::new(()));
+                Ok::<_, Infallible>(response.unwrap())
+            }
+        }
+    });
+    let client = layer(2).layer(inner);
+    let response = client.oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!((response.status(), asked.get()), (StatusCode::OK, 2));
 }
