@@ -48,9 +48,9 @@ impl<B> Service<Request<B>> for Sink
 where
     B: Body + Unpin,
 {
-    type Response = Response<()>;
+    type Response = Response<Empty<Bytes>>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
+    type Future = Ready<Result<Response<Empty<Bytes>>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -59,7 +59,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut request = black_box(request);
         drain(request.body_mut(), drop);
-        ready(Ok(Response::new(())))
+        ready(Ok(Response::new(Empty::new())))
     }
 }
 
@@ -173,7 +173,7 @@ fn stream() -> Stream {
 
 fn bench<B, S>(bencher: Bencher<'_, '_>, mut service: S, request: impl Fn() -> Request<B> + Sync)
 where
-    S: Service<Request<B>, Response = Response<()>>,
+    S: Service<Request<B>, Response = Response<Empty<Bytes>>>,
     S::Error: std::fmt::Debug,
 {
     bencher.with_inputs(request).bench_local_values(|request| {

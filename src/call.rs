@@ -1,6 +1,7 @@
 //! The memory of one call, and the decision after each attempt. No futures, timers or HTTP types.
 
 mod outcome;
+mod search;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +11,10 @@ use crate::{
     budget::Withdrawal,
     classify::{Classify, Failure, FailureKind, Pushback, Reason},
     config::Shared,
+    discovery::{Home, View},
     policy::{Policy, Replay},
-    region::Region,
+    region::{Board, Region},
+    regions::Scope,
     report::{self, AttemptRecord, Stop},
 };
 
@@ -30,8 +33,12 @@ pub(crate) struct Call {
     /// Whether the request does no harm when it arrives twice.
     idempotent: bool,
     route: u64,
+    /// `None` where the regions are fixed.
+    found: Option<Found>,
     home: usize,
     deadline: Option<Instant>,
+    /// How much of the call's time the current attempt takes at least.
+    min_time: Duration,
 
     /// Where the current attempt goes.
     place: usize,
@@ -47,6 +54,13 @@ pub(crate) struct Call {
     past: Option<Box<Past>>,
 }
 
+/// A home whose regions are discovered, and what the call knows of them.
+#[derive(Debug)]
+struct Found {
+    home: Arc<Home>,
+    view: Arc<View>,
+}
+
 #[derive(Debug, Default)]
 struct Past {
     /// The places of the attempts that failed.
@@ -56,6 +70,18 @@ struct Past {
     records: Vec<AttemptRecord>,
     /// The region that sent the call away; there is no second time.
     wrong: Option<usize>,
+    /// When the current attempt ended, if the call waits for more regions since.
+    ended: Option<Instant>,
+    search: Search,
+}
+
+/// Whether a call has asked for more regions. It does so once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Search {
+    #[default]
+    NotYet,
+    Found,
+    Failed,
 }
 
 /// What the request brings with it.
@@ -64,6 +90,14 @@ pub(crate) struct Traits {
     pub(crate) idempotent: bool,
     pub(crate) route: u64,
     pub(crate) deadline: Option<Instant>,
+}
+
+/// The decision on how a call goes on.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Attempt(Next),
+    /// To ask for more regions first.
+    Search,
 }
 
 /// The decision to make another attempt.
@@ -103,26 +137,45 @@ impl Cause {
 
 impl Call {
     /// A call whose first attempt goes home, or where else the regions' health sends it.
-    pub(crate) fn new(shared: Arc<Shared>, policy: Policy, home: usize, traits: Traits) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, policy: Policy, scope: Scope, traits: Traits) -> Self {
+        let Shared { config, directory } = &*shared;
+        let (found, home) = match scope {
+            Scope::Fixed(home) => (None, home),
+            Scope::Discovered(home) => {
+                let view = directory.first_view_of(&home);
+                let place = view.home;
+                (Some(Found { home, view }), place)
+            }
+        };
         let (place, sent) = if policy.enabled {
-            shared.board.first(&shared.config.health, home)
+            let board = found.as_ref().map_or(&directory.fixed, |f| &f.view.board);
+            board.first(&config.health, home)
         } else {
             (home, None)
         };
-        shared.config.budget.called();
+        config.budget.called();
         Self {
-            shared,
             policy,
             idempotent: traits.idempotent,
             route: traits.route,
+            found,
             home,
             deadline: traits.deadline,
+            min_time: config.min_attempt_time,
             place,
             number: 1,
             sent,
             token: None,
             patient: false,
             past: None,
+            shared,
+        }
+    }
+
+    fn board(&self) -> &Board {
+        match &self.found {
+            None => &self.shared.directory.fixed,
+            Some(found) => &found.view.board,
         }
     }
 
@@ -135,11 +188,11 @@ impl Call {
     }
 
     pub(crate) fn home(&self) -> &Region {
-        self.shared.board.region(self.home)
+        self.board().region(self.home)
     }
 
     pub(crate) fn region(&self) -> &Region {
-        self.shared.board.region(self.place)
+        self.board().region(self.place)
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -157,8 +210,7 @@ impl Call {
 
     /// Whether too little of the call's time is left for the current attempt to be sent.
     pub(crate) fn is_too_late(&self, now: Instant) -> bool {
-        let min = self.shared.config.min_attempt_time;
-        self.left(now).is_some_and(|left| left <= min)
+        self.left(now).is_some_and(|left| left <= self.min_time)
     }
 
     /// The current attempt is on its way.
@@ -185,8 +237,8 @@ impl Call {
     pub(crate) fn ready_within(&self, now: Instant) -> Duration {
         const BOUND: Duration = Duration::from_secs(5);
         let bound = self.policy.attempt_timeout.unwrap_or(BOUND);
-        let min = self.shared.config.min_attempt_time;
-        let left = self.left(now).map(|left| left.saturating_sub(min));
+        let left = self.left(now);
+        let left = left.map(|left| left.saturating_sub(self.min_time));
         left.map_or(bound, |left| left.min(bound))
     }
 
@@ -208,7 +260,8 @@ impl Call {
             && self.number < self.policy.max_attempts
             && self.may_replay(FailureKind::Unknown)
             && (self.shared.config.retry_same_region
-                || self.shared.board.choices(self.home) > self.tried().len() + 1)
+                || self.may_search()
+                || self.board().choices(self.home) > self.tried().len() + 1)
     }
 
     /// Whether the request may be sent again after a failure of this kind.
@@ -222,14 +275,17 @@ impl Call {
 
     /// Decides whether there is another attempt, and takes the token for it. `body` says whether the
     /// request's body can still be sent again.
-    pub(crate) fn next(&self, cause: &Cause, body: bool, now: Instant) -> Result<Next, Stop> {
+    pub(crate) fn next(&mut self, cause: &Cause, body: bool, now: Instant) -> Result<Step, Stop> {
         match cause {
             Cause::Failure(_) if !self.policy.enabled => return Err(Stop::Disabled),
             Cause::Failure(failure) if !self.may_replay(failure.kind()) => {
                 return Err(Stop::NotReplayable);
             }
             // Once: a second region that sends the call away may send it in circles.
-            Cause::WrongRegion(_) if self.wrong().is_some() => return Err(Stop::Regions),
+            Cause::WrongRegion(_) if self.wrong().is_some() => {
+                self.doubt_list();
+                return Err(Stop::Regions);
+            }
             _ => {}
         }
         if self.number >= self.policy.max_attempts {
@@ -238,7 +294,12 @@ impl Call {
         if !body {
             return Err(Stop::Body);
         }
-        let Shared { config, board } = &*self.shared;
+        if self.has_to_search(cause, now) {
+            self.can_afford(cause, now)?;
+            return Ok(Step::Search);
+        }
+        let Shared { config, .. } = &*self.shared;
+        let board = self.board();
         let tried = [self.tried(), &[self.place]].concat();
         let place = match board.next(&config.health, self.home, &tried, now) {
             None if config.retry_same_region => {
@@ -250,7 +311,7 @@ impl Call {
             }
             place => place,
         };
-        let place = place.ok_or(Stop::Regions)?;
+        let place = place.ok_or_else(|| self.no_region())?;
         let wait = match cause {
             Cause::Failure(failure) => self.wait(failure, place, now)?,
             Cause::WrongRegion(_) => Duration::ZERO,
@@ -261,16 +322,33 @@ impl Call {
                 Duration::ZERO => wait,
                 _ => wait.saturating_add(TIMER_ROUNDING),
             };
-            if left <= wait.saturating_add(config.min_attempt_time) {
+            if left <= wait.saturating_add(self.min_time_after(cause)) {
                 return Err(Stop::Deadline);
             }
         }
-        let token = match (cause, &self.token) {
-            (Cause::WrongRegion(_), _) => None,
-            (_, Some(token)) if !token.is_sent() => None,
-            _ => Some(config.budget.withdraw().ok_or(Stop::Budget)?),
+        let token = match self.costs(cause) {
+            true => Some(config.budget.withdraw().ok_or(Stop::Budget)?),
+            false => None,
         };
-        Ok(Next { place, token, wait })
+        Ok(Step::Attempt(Next { place, token, wait }))
+    }
+
+    /// Whether another attempt has to be paid.
+    fn costs(&self, cause: &Cause) -> bool {
+        match (cause, &self.token) {
+            (Cause::WrongRegion(_), _) => false,
+            (_, Some(token)) => token.is_sent(),
+            _ => true,
+        }
+    }
+
+    /// How much time an attempt must have that is made because of `cause`: one that was sent away
+    /// was not processed, and is worth making in any time.
+    fn min_time_after(&self, cause: &Cause) -> Duration {
+        match cause {
+            Cause::Failure(_) => self.shared.config.min_attempt_time,
+            Cause::WrongRegion(_) => Duration::ZERO,
+        }
     }
 
     /// The backoff, or as long as the region that is asked next wished not to be, within bounds.
@@ -296,8 +374,8 @@ impl Call {
     pub(crate) fn move_on(&mut self, cause: &Cause, next: Next, now: Instant) {
         self.record(cause.reason(), cause.kind(), now);
         let place = self.place;
-        let Shared { config, board } = &*self.shared;
-        board.enter(&config.health, next.place, now);
+        let board = self.board();
+        board.enter(&self.shared.config.health, next.place, now);
         let to = board.region(next.place);
         report::failing_over(self.number, self.region(), to, next.wait);
         match cause {
@@ -308,7 +386,11 @@ impl Call {
             }
             Cause::WrongRegion(_) => self.past().wrong = Some(place),
         }
-        self.past().tried.push(place);
+        let min_time = self.min_time_after(cause);
+        let past = self.past();
+        past.tried.push(place);
+        past.ended = None;
+        self.min_time = min_time;
         self.place = next.place;
         self.number += 1;
         self.sent = None;
@@ -326,16 +408,15 @@ impl Call {
             let place = self.place;
             self.past().wishes.push((place, until));
         }
-        let Shared { config, board } = &*self.shared;
-        if let Some(wait) = board.rest(&config.health, self.place, wish, now) {
+        let health = &self.shared.config.health;
+        if let Some(wait) = self.board().rest(health, self.place, wish, now) {
             report::region_ejected(self.region(), reason, wait);
         }
     }
 
-    /// The attempt timeout passed, but there is nowhere else to go: the attempt goes on.
-    pub(crate) fn stay(&mut self, cause: &Cause, why: Stop, now: Instant) {
+    /// The attempt timeout passed, but there is nowhere else to go yet: the attempt goes on.
+    pub(crate) fn stay(&mut self, cause: &Cause, now: Instant) {
         self.blame(cause, now);
-        self.give_up(why);
         self.patient = true;
     }
 }

@@ -9,21 +9,22 @@ use crate::{
     budget::Budget,
     classify::{Classify, Http},
     policy::Replay,
-    region::{Board, Health, Regions},
+    region::Health,
+    regions::{Directory, Regions},
 };
 
 /// What a layer and all services made by it have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) board: Arc<Board>,
+    pub(crate) directory: Arc<Directory>,
 }
 
 impl Shared {
     pub(crate) fn new(regions: &Regions) -> Self {
         Self {
             config: Config::default(),
-            board: Arc::new(Board::new(regions)),
+            directory: Arc::new(Directory::new(regions)),
         }
     }
 }

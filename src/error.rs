@@ -149,6 +149,7 @@ pub(crate) enum RegionFault {
     UserInfo,
     Duplicate,
     Empty,
+    NotFixed,
 }
 
 impl InvalidRegion {
@@ -179,6 +180,7 @@ impl fmt::Display for InvalidRegion {
             RegionFault::UserInfo => "user information is not part of an origin",
             RegionFault::Duplicate => "the origin stands in the set already",
             RegionFault::Empty => "a set needs at least one region",
+            RegionFault::NotFixed => "only a fixed set of regions has aliases",
         })
     }
 }

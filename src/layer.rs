@@ -8,8 +8,10 @@ use crate::{
     budget::Budget,
     classify::Classify,
     config::{Config, Shared},
+    handle::Handle,
     policy::Replay,
-    region::{Health, Regions},
+    region::Health,
+    regions::Regions,
     service::Failover,
 };
 
@@ -64,8 +66,9 @@ impl FailoverLayer {
     }
 
     /// Sets how long a region may keep a call from trying the next one, from sending the request to
-    /// the response head; a response that is waited for late counts from then. The time in which the caller produces the body is part of it: give slow
-    /// uploads more by an [`Override`](crate::Override).
+    /// the response head; a response that is waited for late counts from then. The time in which the
+    /// caller produces the body is part of it: give slow uploads more by an
+    /// [`Override`](crate::Override).
     ///
     /// It applies only while there is a next one and the request may be replayed: the last attempt
     /// may take as long as [`total_timeout`](Self::total_timeout) allows, and so may an attempt that
@@ -98,7 +101,8 @@ impl FailoverLayer {
         self.with(|config| config.total_timeout = timeout)
     }
 
-    /// Sets how much of the total time must be left for a later attempt to be started.
+    /// Sets how much of the total time must be left for a later attempt to be started. One that
+    /// follows a `421` or `451` is started in any time: the region did nothing with the request.
     ///
     /// # Defaults
     ///
@@ -183,6 +187,11 @@ impl FailoverLayer {
     /// Off: an inner layer may read its absence as "attempt 1".
     pub fn mark_first_attempt(self, on: bool) -> Self {
         self.with(|config| config.mark_first_attempt = on)
+    }
+
+    /// A handle to what this layer, its clones and all services made by them know of their regions.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.shared.directory.clone())
     }
 
     fn with(mut self, set: impl FnOnce(&mut Config)) -> Self {

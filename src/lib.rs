@@ -10,10 +10,11 @@
 //! 4. `call`: the memory of one call, and the decision after each attempt
 //! 5. [`classify`]: may this outcome be tried elsewhere?
 //! 6. [`region`]: which place is next
-//! 7. [`backoff`]: how long to wait
-//! 8. [`budget`]: whether one more attempt is affordable
-//! 9. `request`: the request of attempt n, aimed at its region
-//! 10. [`replay`]: the same body again
+//! 7. [`discovery`]: where the regions come from
+//! 8. [`backoff`]: how long to wait
+//! 9. [`budget`]: whether one more attempt is affordable
+//! 10. `request`: the request of attempt n, aimed at its region
+//! 11. [`replay`]: the same body again
 
 mod layer;
 
@@ -27,6 +28,8 @@ pub mod classify;
 
 pub mod region;
 
+pub mod discovery;
+
 pub mod backoff;
 
 pub mod budget;
@@ -38,18 +41,28 @@ pub mod replay;
 pub mod error;
 
 mod config;
+mod handle;
 mod policy;
+mod presets;
 mod pushback;
+mod regions;
 mod report;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[doc(inline)]
 pub use self::{
     backoff::{Backoff, Jitter},
     budget::Budget,
+    discovery::{Discovery, Query, RegionList, Snapshot},
     error::{Error, ErrorKind},
+    handle::Handle,
     layer::FailoverLayer,
     policy::{Override, Replay},
-    region::{Health, Order, Region, Regions},
+    region::{Health, Order, Region},
+    regions::Regions,
     report::{Attempt, AttemptRecord, Served, Stop},
     service::Failover,
 };

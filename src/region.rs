@@ -1,17 +1,25 @@
 //! Which place is next: regions, the sets they form and what is remembered of them.
 
+mod arrangement;
 mod board;
 mod health;
 mod origin;
+mod pattern;
 mod set;
+mod trust;
 
 use std::{fmt, sync::Arc};
 
+pub(crate) use arrangement::Arrangement;
+pub use arrangement::Order;
 pub(crate) use board::Board;
-pub(crate) use health::Failed;
 pub use health::Health;
+pub(crate) use health::{Failed, Memory};
 pub use origin::Origin;
-pub use set::{Order, Regions};
+pub use pattern::InvalidPattern;
+pub(crate) use pattern::Pattern;
+pub(crate) use set::Set;
+pub(crate) use trust::{Refusal, Trust};
 
 use crate::error::InvalidRegion;
 
@@ -47,6 +55,16 @@ impl Region {
     /// A region that is called by its origin.
     pub(crate) fn unnamed(origin: &str) -> Result<Self, InvalidRegion> {
         Ok(Self::from_parts(None, Origin::parse(origin)?))
+    }
+
+    /// A region that is called by this origin.
+    pub(crate) fn at(origin: Origin) -> Self {
+        Self::from_parts(None, origin)
+    }
+
+    /// The name that was given.
+    pub(crate) fn own_name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
     }
 
     fn from_parts(name: Option<Box<str>>, origin: Origin) -> Self {

@@ -88,6 +88,11 @@ impl<B> ReplayBody<B> {
         }
     }
 
+    /// A body without a frame.
+    pub(crate) fn empty() -> Self {
+        Self::ready(None, Begun::unknown())
+    }
+
     fn ready(data: Option<Bytes>, begun: Begun) -> Self {
         Self {
             repr: Repr::Ready { data, begun },

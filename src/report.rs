@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::{
     classify::{FailureKind, Reason},
-    region::Region,
+    discovery::{DiscoveryError, InvalidDiscovery},
+    region::{Origin, Refusal, Region},
 };
 
 const TARGET: &str = "tower_failover";
@@ -156,6 +157,8 @@ pub enum Stop {
     Deadline,
     /// The retry budget is empty.
     Budget,
+    /// No untried region is known, and discovery brought none.
+    Discovery,
 }
 
 impl fmt::Display for Stop {
@@ -169,6 +172,7 @@ impl fmt::Display for Stop {
             Self::Pushback => "the region asked for no retry",
             Self::Deadline => "no time left",
             Self::Budget => "retry budget empty",
+            Self::Discovery => "no region left, and discovery failed",
         })
     }
 }
@@ -211,6 +215,31 @@ pub(crate) fn region_ejected(region: &Region, reason: Reason, wait: Duration) {
 
 pub(crate) fn region_restored(region: &Region) {
     info!(target: TARGET, %region, "region restored");
+}
+
+pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Duration>) {
+    info!(
+        target: TARGET,
+        %home,
+        regions,
+        ttl_ms = millis(ttl.unwrap_or_default()),
+        "regions refreshed"
+    );
+}
+
+pub(crate) fn discovery_failed(error: &DiscoveryError, wait: Duration) {
+    info!(target: TARGET, %error, retry_ms = millis(wait), "discovery failed");
+}
+
+pub(crate) fn region_refused(home: &Origin, refused: usize, first: Option<&Refusal>) {
+    match first {
+        Some(reason) => warn!(target: TARGET, %home, refused, %reason, "region refused"),
+        None => warn!(target: TARGET, %home, refused, reason = "malformed", "region refused"),
+    }
+}
+
+pub(crate) fn discovery_refused(error: &InvalidDiscovery) {
+    warn!(target: TARGET, %error, "setting of a discovery refused");
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -103,6 +103,11 @@ impl Template {
         }
     }
 
+    /// The headers as the caller gave them.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        self.head.restore().0.headers
+    }
+
     /// The head of another attempt. `left` is what is left of the call's time.
     pub(crate) fn head(
         &self,

@@ -14,8 +14,10 @@ use crate::{
     call::{Call, Traits},
     classify::FailureKind,
     config::Shared,
+    discovery::{Client, Through},
     error::Error,
     future::{Attempts, Replays, ResponseFuture},
+    handle::{Handle, Refresh},
     policy::Policy,
     replay::{self, ReplayBody},
     request::{self, Template},
@@ -26,7 +28,9 @@ use crate::{
 ///
 /// It is a service for `http::Request<B>` of any body `B` for which the inner one is a service for
 /// `http::Request<ReplayBody<B>>`, that is a client whose body type is still open. The inner service
-/// is cloned for each call that may be replayed, and each clone must reach the same client, as tower's contract has it.
+/// is cloned for each call that may be replayed, and each clone must reach the same client, as
+/// tower's contract has it. It, its futures and the bodies are `Send` and `'static`, for one call may
+/// find regions that another one waits for.
 /// Layers that send one request several times (that follow redirects, or fetch tokens) belong
 /// outside.
 ///
@@ -66,14 +70,43 @@ impl<S> Failover<S> {
     pub fn into_inner(self) -> S {
         self.inner
     }
+
+    /// Fetches the list of the regions of this home, an origin, before there is a failure that needs
+    /// it. Where the regions are fixed there is nothing to do.
+    ///
+    /// `B` is the body of the requests that the client sends, where more than one is possible.
+    ///
+    /// # Errors
+    ///
+    /// When no list can be had, or `home` is no origin that regions are discovered for. Calls go on
+    /// as if nothing had happened, and discovery is not tried again for a while.
+    pub fn warm_up<B, R>(&self, home: impl AsRef<str>) -> Refresh
+    where
+        S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Send + 'static,
+        R: Body + Send + 'static,
+    {
+        let directory = &self.shared.directory;
+        match &directory.homes {
+            None => Refresh::done(),
+            Some(homes) => {
+                homes.keep(|| client(&self.inner));
+                Handle::new(directory.clone()).refresh(home)
+            }
+        }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Failover<S>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
-    B: Body + Unpin,
+    S::Future: Send + 'static,
+    B: Body + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
 {
     type Response = Response<R>;
     type Error = Error;
@@ -86,8 +119,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Shared { config, board } = &*self.shared;
-        let Some(home) = board.home_of(request.uri()) else {
+        let Shared { config, directory } = &*self.shared;
+        let client = || client(&self.inner);
+        let Some(scope) = directory.scope_of(request.uri(), client) else {
             return ResponseFuture::passed_on(self.inner.call(request.map(ReplayBody::direct)));
         };
 
@@ -102,11 +136,11 @@ where
             deadline: deadline(&policy, &head),
         };
         // Before the head is aimed, for later attempts are aimed from home as well.
-        let may_replay =
-            policy.max_attempts > 1 && (config.retry_same_region || board.choices(home) > 1);
+        let may_replay = policy.max_attempts > 1
+            && (config.retry_same_region || directory.may_fail_over(&scope));
         let template = may_replay.then(|| Template::new(&head));
 
-        let call = Call::new(self.shared.clone(), policy, home, traits);
+        let call = Call::new(self.shared.clone(), policy, scope, traits);
         if !call.is_home() || head.uri.authority().is_none() {
             request::aim(&mut head, call.home().origin(), call.region());
         }
@@ -131,6 +165,18 @@ where
         let replays = Replays::new(template, ready);
         ResponseFuture::attempts(Attempts::new(future, call, keeper, Some(replays)))
     }
+}
+
+/// The client as discovery uses it.
+fn client<S, B, R>(service: &S) -> Arc<dyn Client>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Body + Send + 'static,
+{
+    Arc::new(Through::<S, B>::new(service.clone()))
 }
 
 /// When the call's time is over, by its policy or by what the request itself says.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use tower::{Layer, Service};
 use tower_failover::{FailoverLayer, Regions, Replay};
 
@@ -23,9 +23,9 @@ impl<B> Service<Request<B>> for Sink
 where
     B: Body + Unpin,
 {
-    type Response = Response<()>;
+    type Response = Response<Empty<Bytes>>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
+    type Future = Ready<Result<Response<Empty<Bytes>>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -35,7 +35,7 @@ where
         let mut cx = Context::from_waker(Waker::noop());
         let mut body = Pin::new(request.body_mut());
         while matches!(body.as_mut().poll_frame(&mut cx), Poll::Ready(Some(_))) {}
-        ready(Ok(Response::new(())))
+        ready(Ok(Response::new(Empty::new())))
     }
 }
 
@@ -67,7 +67,7 @@ fn shared(len: usize) -> Bytes {
 
 fn allocations<S, B>(service: &mut S, method: Method, headers: usize, body: B) -> u64
 where
-    S: Service<Request<B>, Response = Response<()>>,
+    S: Service<Request<B>, Response = Response<Empty<Bytes>>>,
 {
     let uri = "https://eu.example.com/v1/rooms?expand=all";
     let mut request = Request::builder().method(method).uri(uri);

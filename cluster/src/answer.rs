@@ -3,11 +3,12 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::response::Builder;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
@@ -19,6 +20,8 @@ use crate::BoxError;
 use crate::connection::{Ending, Order};
 use crate::cut_body::CutBody;
 use crate::fault::Fault;
+use crate::livekit::Outcome;
+use crate::open_body::OpenBody;
 use crate::region::Region;
 use crate::tasks::Spawner;
 use crate::upload::Upload;
@@ -79,26 +82,33 @@ struct Call {
 impl Call {
     async fn answer(self, fault: Fault, mut upload: Upload) -> Result<Answer, BoxError> {
         match fault {
-            Fault::None => {
-                let length = upload.read().await?;
-                self.greet(length)
-            }
-            Fault::Delay(delay) => {
-                let length = upload.read().await?;
-                tokio::time::sleep(delay).await;
-                self.greet(length)
-            }
+            Fault::None => self.normal(upload, Duration::ZERO).await,
+            Fault::Delay(delay) => self.normal(upload, delay).await,
             Fault::BlackHole => {
                 upload.read().await?;
                 pending().await
             }
             Fault::Status(code) => {
                 upload.read().await?;
-                self.status(code, &[])
+                self.status(self.head(code), code)
             }
             Fault::StatusWith(code, headers) => {
                 upload.read().await?;
-                self.status(code, &headers)
+                self.status(self.head_with(code, &headers), code)
+            }
+            Fault::Answer(code, headers, body) => {
+                upload.read().await?;
+                Ok(self.head_with(code, &headers).body(whole(body))?)
+            }
+            Fault::Endless(code, headers) => {
+                upload.read().await?;
+                let body = OpenBody::Endless.boxed_unsync();
+                Ok(self.head_with(code, &headers).body(body)?)
+            }
+            Fault::Stall(code, headers, bytes) => {
+                upload.read().await?;
+                let body = OpenBody::Stall(bytes).boxed_unsync();
+                Ok(self.head_with(code, &headers).body(body)?)
             }
             Fault::EarlyStatus(code) => self.early(code, upload),
             Fault::StatusAfter(bytes, code) => {
@@ -130,7 +140,7 @@ impl Call {
             Fault::RefusedStream => Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into()),
             // hyper resets the stream with the code that it finds in a service's error.
             Fault::ResetStream(code) => Err(h2::Error::from(h2::Reason::from(code)).into()),
-            Fault::First(..) => unreachable!("a script hands out what is in First"),
+            Fault::First(..) | Fault::Nth(..) => unreachable!("a script hands out what is in them"),
         }
     }
 
@@ -140,17 +150,38 @@ impl Call {
             .header("x-region", &self.region.name)
     }
 
-    fn greet(&self, length: usize) -> Result<Answer, BoxError> {
-        let head = self.head(200).header("x-body-len", length);
-        Ok(head.body(text(format!("{}\n", self.region.name)))?)
+    fn head_with(&self, code: u16, headers: &[(&'static str, String)]) -> Builder {
+        headers.iter().fold(self.head(code), |head, (name, value)| {
+            head.header(*name, value)
+        })
     }
 
-    fn status(&self, code: u16, headers: &[(&'static str, String)]) -> Result<Answer, BoxError> {
-        let mut head = self.head(code);
-        for (name, value) in headers {
-            head = head.header(*name, value);
+    async fn normal(self, mut upload: Upload, delay: Duration) -> Result<Answer, BoxError> {
+        let length = upload.read().await?;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
-        Ok(head.body(text(format!("{} {code}\n", self.region.name)))?)
+        let Some(listener) = &self.region.listener else {
+            return self.greet(length);
+        };
+        match listener.answer(&upload.recorded()).await? {
+            Outcome::Answer(answer) => {
+                let (mut head, body) = answer.into_parts();
+                let name = HeaderValue::from_str(&self.region.name)?;
+                head.headers.insert("x-region", name);
+                Ok(Response::from_parts(head, whole(body)))
+            }
+            Outcome::Drop => self.end(Ending::Fin(Bytes::new())).await,
+        }
+    }
+
+    fn greet(&self, length: usize) -> Result<Answer, BoxError> {
+        let head = self.head(200).header("x-body-len", length);
+        Ok(head.body(whole(format!("{}\n", self.region.name)))?)
+    }
+
+    fn status(&self, head: Builder, code: u16) -> Result<Answer, BoxError> {
+        Ok(head.body(whole(format!("{} {code}\n", self.region.name)))?)
     }
 
     /// Answers while the request body stays open: hyper closes it only when it is dropped.
@@ -168,8 +199,8 @@ impl Call {
     }
 }
 
-fn text(text: String) -> UnsyncBoxBody<Bytes, BoxError> {
-    Full::from(text)
+fn whole(body: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
+    Full::new(body.into())
         .map_err(|never| match never {})
         .boxed_unsync()
 }

@@ -1,24 +1,36 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::region::Protocol;
 
 /// What a region does to the requests it receives.
 ///
-/// A fault applies to requests whose head arrives after [`Server::set`](crate::Server::set) has returned; a request already
-/// being answered keeps the fault it met. Answers carry `x-region: <name>`.
+/// A fault applies to requests whose head arrives after [`Server::set`](crate::Server::set) or
+/// [`Server::set_at`](crate::Server::set_at) has returned; a request already being answered keeps the fault it met. Answers
+/// carry `x-region: <name>`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Reads the whole body and answers 200 with `x-body-len: <n>` and the text `<name>\n`.
+    /// Reads the whole body and answers 200 with `x-body-len: <n>` and the text `<name>\n`. A region of a
+    /// [`LiveKit`](crate::LiveKit) project answers as such instead.
     None,
-    /// Refuses connections. Those that exist are closed. Cannot be inside [`Fault::First`].
+    /// Refuses connections. Those that exist are closed. Cannot be inside [`Fault::First`] or [`Fault::Nth`], nor at a path.
     Refuse,
     /// Reads the whole body, then answers that status with the text `<name> <status>\n`.
     Status(u16),
     /// As [`Fault::Status`], with these headers too.
     StatusWith(u16, Vec<(&'static str, String)>),
+    /// Reads the whole body, then answers exactly that status, these headers and this body.
+    Answer(u16, Vec<(&'static str, String)>, Bytes),
+    /// Reads the whole body, answers that status and these headers, then sends spaces for ever, as fast as the client takes
+    /// them. The answer tells no length.
+    Endless(u16, Vec<(&'static str, String)>),
+    /// Reads the whole body, answers that status, these headers and the beginning of a body, then sends nothing more and keeps
+    /// the connection open. The answer tells no length.
+    Stall(u16, Vec<(&'static str, String)>, Bytes),
     /// Answers that status at once and keeps the request body open: neither reset nor closed.
     ///
     /// The rest of the body is then read at a trickle (about 3 MB/s), so that a client which closes or resets is noticed, while
@@ -51,6 +63,8 @@ pub enum Fault {
     ResetStream(u32),
     /// The first `n` requests since it was set meet the fault, later ones [`Fault::None`].
     First(usize, Box<Fault>),
+    /// The `n`-th request since it was set (the first is 1) meets the fault, all others [`Fault::None`].
+    Nth(usize, Box<Fault>),
 }
 
 impl Fault {
@@ -64,16 +78,27 @@ impl Fault {
         match (self, protocol) {
             (_, Protocol::Http1) if h2_only => Some(format!("{self:?} needs HTTP/2")),
             (_, Protocol::H2c) if http1_only => Some(format!("{self:?} needs HTTP/1.1")),
-            (Fault::First(_, inner), _) if matches!(**inner, Fault::Refuse) => {
+            (Fault::Nth(0, _), _) => Some("requests are counted from 1".to_owned()),
+            (Fault::First(_, inner) | Fault::Nth(_, inner), _)
+                if matches!(**inner, Fault::Refuse) =>
+            {
                 Some("a refused connection brings no request to count".to_owned())
             }
-            (Fault::First(_, inner), _) => inner.objection(protocol),
+            (Fault::First(_, inner) | Fault::Nth(_, inner), _) => inner.objection(protocol),
             (Fault::Status(code) | Fault::EarlyStatus(code) | Fault::StatusAfter(_, code), _) => {
                 bad_status(*code)
             }
             (Fault::StatusWith(code, headers), _) => {
                 bad_status(*code).or_else(|| bad_header(headers))
             }
+            (
+                Fault::Answer(code, headers, _)
+                | Fault::Endless(code, headers)
+                | Fault::Stall(code, headers, _),
+                _,
+            ) => bad_status(*code)
+                .or_else(|| bad_header(headers))
+                .or_else(|| framing_header(headers)),
             _ => None,
         }
     }
@@ -82,7 +107,8 @@ impl Fault {
     fn for_request(&self, earlier: usize) -> Fault {
         match self {
             Fault::First(n, inner) if earlier < *n => inner.for_request(earlier),
-            Fault::First(..) => Fault::None,
+            Fault::Nth(n, inner) if earlier + 1 == *n => inner.for_request(earlier),
+            Fault::First(..) | Fault::Nth(..) => Fault::None,
             fault => fault.clone(),
         }
     }
@@ -102,6 +128,16 @@ fn bad_header(headers: &[(&'static str, String)]) -> Option<String> {
     bad.map(|header| format!("{header:?} is not a header"))
 }
 
+/// hyper frames the body itself, and panics when told otherwise.
+fn framing_header(headers: &[(&'static str, String)]) -> Option<String> {
+    let framing = headers.iter().find(|(name, _)| {
+        [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .iter()
+            .any(|header| name.eq_ignore_ascii_case(header.as_str()))
+    });
+    framing.map(|header| format!("{header:?} is up to the server"))
+}
+
 /// The fault in force and the number of requests that met it.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -112,6 +148,10 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(fault: Fault) -> Self {
         Script { fault, met: 0 }
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(self.fault, Fault::Refuse)
     }
 
     pub(crate) fn next(&mut self) -> Fault {
@@ -145,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn nth_is_one_request() {
+        let fault = Fault::Nth(2, Box::new(Fault::BlackHole));
+        assert_eq!(met_by(fault, 4), ["None", "BlackHole", "None", "None"]);
+    }
+
+    #[test]
+    fn nested_nth_counts_the_same_requests() {
+        let fault = Fault::First(2, Box::new(Fault::Nth(2, Box::new(Fault::Close))));
+        assert_eq!(met_by(fault, 3), ["None", "Close", "None"]);
+        let fault = Fault::First(1, Box::new(Fault::Nth(2, Box::new(Fault::Close))));
+        assert_eq!(met_by(fault, 3), ["None", "None", "None"]);
+    }
+
+    #[test]
     fn faults_that_cannot_be_acted_out_are_objected_to() {
         for fault in [Fault::GoAway, Fault::RefusedStream, Fault::ResetStream(2)] {
             assert!(fault.objection(Protocol::Http1).is_some(), "{fault:?}");
@@ -156,7 +210,17 @@ mod tests {
         }
         let refuse_first = Fault::First(1, Box::new(Fault::Refuse));
         let bad_header = Fault::StatusWith(503, vec![("retry after", "1".to_owned())]);
+        let length = || vec![("Content-Length", "1".to_owned())];
         for fault in [
+            Fault::Nth(1, Box::new(Fault::Refuse)),
+            Fault::Nth(0, Box::new(Fault::Close)),
+            Fault::Nth(1, Box::new(Fault::GoAway)),
+            Fault::Answer(99, Vec::new(), Bytes::new()),
+            Fault::Answer(200, length(), Bytes::from_static(b"a")),
+            Fault::Endless(103, Vec::new()),
+            Fault::Endless(200, length()),
+            Fault::Stall(200, vec![("a b", String::new())], Bytes::new()),
+            Fault::Stall(200, length(), Bytes::new()),
             Fault::Status(99),
             Fault::EarlyStatus(103),
             refuse_first,
@@ -166,5 +230,7 @@ mod tests {
         }
         let good_header = Fault::StatusWith(503, vec![("Retry-After", "1".to_owned())]);
         assert!(good_header.objection(Protocol::Http1).is_none());
+        let good_nth = Fault::Nth(1, Box::new(Fault::Stall(200, Vec::new(), Bytes::new())));
+        assert!(good_nth.objection(Protocol::H2c).is_none());
     }
 }

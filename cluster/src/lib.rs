@@ -1,7 +1,8 @@
 //! Regions to fail over between: real HTTP servers on loopback whose faults are set while they run.
 //!
 //! A [`Server`] is one region. It speaks HTTP/1.1 or HTTP/2 (prior knowledge) on one port for its lifetime, records every
-//! request, and does to new requests what its [`Fault`] says. A [`Cluster`] is several of them, for examples.
+//! request, and does to new requests what its [`Fault`] says. A [`Cluster`] is several of them, for examples; a
+//! [`LiveKit`] is several that answer as a LiveKit project does.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -20,6 +21,7 @@
 
 mod cluster;
 mod fault;
+mod livekit;
 mod server;
 
 mod port;
@@ -32,10 +34,12 @@ mod tasks;
 
 mod answer;
 mod cut_body;
+mod open_body;
 mod upload;
 
 pub use cluster::Cluster;
 pub use fault::Fault;
+pub use livekit::LiveKit;
 pub use record::Recorded;
 pub use server::Server;
 

@@ -29,8 +29,8 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn open_any(region: Arc<Region>) -> Port {
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    pub(crate) fn open_any(host: Ipv4Addr, region: Arc<Region>) -> Port {
+        let any = SocketAddr::from((host, 0));
         let socket = bind(any).expect("a loopback port is free");
         let address = socket.local_addr().expect("a bound socket has an address");
         let mut port = Port {

@@ -51,6 +51,19 @@ struct Record {
     body: BytesMut,
 }
 
+impl Record {
+    fn is_at(&self, path: &str) -> bool {
+        self.request.uri.path() == path
+    }
+
+    fn snapshot(&self) -> Recorded {
+        Recorded {
+            body: Bytes::copy_from_slice(&self.body),
+            ..self.request.clone()
+        }
+    }
+}
+
 impl Ledger {
     pub(crate) fn open(ledger: &Arc<Ledger>, head: &Parts, has_body: bool) -> Entry {
         let mut records = ledger.records();
@@ -91,11 +104,21 @@ impl Ledger {
     }
 
     pub(crate) fn requests(&self) -> Vec<Recorded> {
-        let snapshot = |record: &Record| Recorded {
-            body: Bytes::copy_from_slice(&record.body),
-            ..record.request.clone()
-        };
-        self.records().iter().map(snapshot).collect()
+        self.records().iter().map(Record::snapshot).collect()
+    }
+
+    /// The requests with that path.
+    pub(crate) fn requests_at(&self, path: &str) -> Vec<Recorded> {
+        let records = self.records();
+        let at = records.iter().filter(|record| record.is_at(path));
+        at.map(Record::snapshot).collect()
+    }
+
+    /// How many of the first so many requests have that path.
+    pub(crate) fn hits_at(&self, path: &str, hits: usize) -> usize {
+        let records = self.records();
+        let hits = records.iter().take(hits);
+        hits.filter(|record| record.is_at(path)).count()
     }
 
     /// Waits until the counts are as hoped; the counts as they are instead, when patience runs out.
@@ -130,6 +153,10 @@ impl Entry {
         self.ledger.records()[self.index]
             .body
             .extend_from_slice(data);
+    }
+
+    pub(crate) fn recorded(&self) -> Recorded {
+        self.ledger.records()[self.index].snapshot()
     }
 
     pub(crate) fn trailers(&self, trailers: HeaderMap) {

@@ -1,8 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use http::request::Parts;
 
 use crate::fault::{Fault, Script};
+use crate::livekit::Listener;
 use crate::record::{Entry, Ledger};
 
 /// What a server speaks.
@@ -18,7 +20,24 @@ pub(crate) struct Region {
     pub(crate) name: String,
     pub(crate) protocol: Protocol,
     pub(crate) ledger: Arc<Ledger>,
-    script: Mutex<Script>,
+    /// Gives the normal answers in place of the region itself.
+    pub(crate) listener: Option<Listener>,
+    scripts: Mutex<Scripts>,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    everywhere: Script,
+    at: HashMap<String, Script>,
+}
+
+impl Scripts {
+    fn next(&mut self, path: &str) -> Fault {
+        match self.at.get_mut(path) {
+            Some(script) if !self.everywhere.refuses() => script.next(),
+            _ => self.everywhere.next(),
+        }
+    }
 }
 
 impl Region {
@@ -27,18 +46,37 @@ impl Region {
             name: name.to_owned(),
             protocol,
             ledger: Arc::default(),
-            script: Mutex::new(Script::new(Fault::None)),
+            listener: None,
+            scripts: Mutex::new(Scripts {
+                everywhere: Script::new(Fault::None),
+                at: HashMap::new(),
+            }),
         }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
-        *self.script.lock().expect("no holder of the script panics") = Script::new(fault);
+        self.scripts().everywhere = Script::new(fault);
+    }
+
+    pub(crate) fn set_at(&self, path: &str, fault: Fault) {
+        let script = Script::new(fault);
+        self.scripts().at.insert(path.to_owned(), script);
+    }
+
+    pub(crate) fn clear_at(&self, path: &str) {
+        self.scripts().at.remove(path);
     }
 
     /// Records a request and tells what it meets. The lock spans both, so that `First` counts in the order of the records.
     pub(crate) fn meet(&self, head: &Parts, has_body: bool) -> (Fault, Entry) {
-        let mut script = self.script.lock().expect("no holder of the script panics");
+        let mut scripts = self.scripts();
         let entry = Ledger::open(&self.ledger, head, has_body);
-        (script.next(), entry)
+        (scripts.next(head.uri.path()), entry)
+    }
+
+    fn scripts(&self) -> MutexGuard<'_, Scripts> {
+        self.scripts
+            .lock()
+            .expect("no holder of the scripts panics")
     }
 }

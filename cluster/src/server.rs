@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -9,7 +9,7 @@ use crate::port::Port;
 use crate::record::{Counts, Recorded};
 use crate::region::{Protocol, Region};
 
-/// One region: a real server on 127.0.0.1 with a fixed port for its lifetime.
+/// One region: a real server on loopback with a fixed port for its lifetime.
 ///
 /// Dropping it stops it and closes its connections.
 pub struct Server {
@@ -21,17 +21,26 @@ pub struct Server {
 impl Server {
     /// Starts a region that speaks HTTP/1.1.
     pub async fn http1(name: &str) -> Server {
-        Server::start(name, Protocol::Http1)
+        Server::start(Ipv4Addr::LOCALHOST, Region::new(name, Protocol::Http1))
+    }
+
+    /// Starts a region that speaks HTTP/1.1 on another loopback address, such as 127.0.0.2.
+    ///
+    /// # Panics
+    /// When the address is not one of loopback.
+    pub async fn http1_on(name: &str, host: Ipv4Addr) -> Server {
+        Server::start(host, Region::new(name, Protocol::Http1))
     }
 
     /// Starts a region that speaks HTTP/2 with prior knowledge.
     pub async fn h2c(name: &str) -> Server {
-        Server::start(name, Protocol::H2c)
+        Server::start(Ipv4Addr::LOCALHOST, Region::new(name, Protocol::H2c))
     }
 
-    fn start(name: &str, protocol: Protocol) -> Server {
-        let region = Arc::new(Region::new(name, protocol));
-        let port = Port::open_any(Arc::clone(&region));
+    pub(crate) fn start(host: Ipv4Addr, region: Region) -> Server {
+        assert!(host.is_loopback(), "{host} is not a loopback address");
+        let region = Arc::new(region);
+        let port = Port::open_any(host, Arc::clone(&region));
         Server {
             region,
             address: port.address(),
@@ -44,12 +53,12 @@ impl Server {
         &self.region.name
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or with the address it listens on.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// `127.0.0.1:PORT`
+    /// `127.0.0.1:PORT`, or with the address it listens on.
     pub fn authority(&self) -> String {
         self.address.to_string()
     }
@@ -61,11 +70,9 @@ impl Server {
     ///
     /// # Panics
     /// When the fault cannot be acted out: for another protocol, with an invalid status or header, or a refusal inside
-    /// [`Fault::First`].
+    /// [`Fault::First`] or [`Fault::Nth`].
     pub async fn set(&self, fault: Fault) {
-        if let Some(objection) = fault.objection(self.region.protocol) {
-            panic!("region {}: {objection}", self.name());
-        }
+        self.check(&fault);
         // Held to the end, so that the port and the script change together.
         let mut port = self.port.lock().await;
         let refuse = matches!(fault, Fault::Refuse);
@@ -77,9 +84,46 @@ impl Server {
         }
     }
 
+    /// Sets what requests with that path (without query) meet from now on, in place of what [`set`](Server::set) says.
+    ///
+    /// They are not counted for a [`Fault::First`] or [`Fault::Nth`] of the whole server. With [`Fault::None`] they are
+    /// answered as usual whatever the server's fault is, unless it refuses connections.
+    ///
+    /// # Panics
+    /// As [`set`](Server::set) does, for [`Fault::Refuse`], and for what no request has as its path.
+    pub async fn set_at(&self, path: &str, fault: Fault) {
+        self.check(&fault);
+        if matches!(fault, Fault::Refuse) {
+            panic!(
+                "region {}: a connection is refused before it has a path",
+                self.name()
+            );
+        }
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            panic!("region {}: {path:?} is not a path", self.name());
+        }
+        self.region.set_at(path, fault);
+    }
+
+    /// Takes back what [`set_at`](Server::set_at) set: requests with that path meet the server's fault again.
+    pub async fn clear_at(&self, path: &str) {
+        self.region.clear_at(path);
+    }
+
+    fn check(&self, fault: &Fault) {
+        if let Some(objection) = fault.objection(self.region.protocol) {
+            panic!("region {}: {objection}", self.name());
+        }
+    }
+
     /// How many requests came whose head was received, whatever was answered.
     pub fn hits(&self) -> usize {
         self.counts().hits
+    }
+
+    /// How many of the [`hits`](Server::hits) had that path.
+    pub fn hits_at(&self, path: &str) -> usize {
+        self.region.ledger.hits_at(path, self.hits())
     }
 
     /// How many connections were accepted.
@@ -92,6 +136,11 @@ impl Server {
         self.region.ledger.requests()
     }
 
+    /// The requests with that path in order of arrival.
+    pub fn requests_at(&self, path: &str) -> Vec<Recorded> {
+        self.region.ledger.requests_at(path)
+    }
+
     /// Waits until [`hits`](Server::hits) is at least `n`.
     ///
     /// # Panics
@@ -99,6 +148,18 @@ impl Server {
     pub async fn wait_hits(&self, n: usize) {
         self.wait(&format!("{n} hits"), |counts| counts.hits >= n)
             .await;
+    }
+
+    /// Waits until [`hits_at`](Server::hits_at) that path is at least `n`.
+    ///
+    /// # Panics
+    /// After 10 seconds.
+    pub async fn wait_hits_at(&self, path: &str, n: usize) {
+        let ledger = &self.region.ledger;
+        self.wait(&format!("{n} hits at {path}"), |counts| {
+            ledger.hits_at(path, counts.hits) >= n
+        })
+        .await;
     }
 
     /// How many request bodies are open: neither read to their end, nor failed, nor dropped with their connection.

@@ -4,7 +4,7 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 
-use crate::record::Entry;
+use crate::record::{Entry, Recorded};
 
 /// The trickle at which an answered upload is read on.
 const SIP: usize = 16 * 1024;
@@ -25,6 +25,11 @@ impl Upload {
     /// Reads to the end and tells the length.
     pub(crate) async fn read(&mut self) -> hyper::Result<usize> {
         self.read_at_least(usize::MAX).await
+    }
+
+    /// The request so far.
+    pub(crate) fn recorded(&self) -> Recorded {
+        self.entry.recorded()
     }
 
     /// Reads until that many bytes have come, or the end, and tells how many came.

@@ -8,7 +8,6 @@ use super::{Call, Cause};
 use crate::{
     BoxError,
     classify::{Blame, FailureKind, Reason},
-    config::Shared,
     error::{Error, ErrorKind},
     region::Failed,
     report::{self, AttemptRecord, Served, Stop},
@@ -31,8 +30,8 @@ impl Call {
 
     /// The region is there, whatever it answered.
     pub(crate) fn note_answer(&self, success: bool) {
-        let Shared { config, board } = &*self.shared;
-        if !config.health.is_off() && board.answered(self.place, success, self.sent) {
+        let health = &self.shared.config.health;
+        if !health.is_off() && self.board().answered(self.place, success, self.sent) {
             report::region_restored(self.region());
         }
     }
@@ -68,13 +67,13 @@ impl Call {
             // One attempt, one count: it was late already, and that was counted.
             return;
         }
-        let Shared { config, board } = &*self.shared;
         let failed = Failed {
             blame: failure.blamed(),
             route: self.route,
             sent: self.sent,
         };
-        if let Some(wait) = board.failed(&config.health, self.place, &failed, now) {
+        let health = &self.shared.config.health;
+        if let Some(wait) = self.board().failed(health, self.place, &failed, now) {
             report::region_ejected(self.region(), failure.reason(), wait);
         }
     }
@@ -147,9 +146,11 @@ impl Call {
         std::mem::take(&mut self.past().records)
     }
 
-    /// The time since the current attempt was sent.
+    /// The time that the current attempt has taken.
     fn elapsed(&self, now: Instant) -> Duration {
-        self.sent
-            .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
+        let ended = self.past.as_ref().and_then(|past| past.ended);
+        self.sent.map_or(Duration::ZERO, |sent| {
+            ended.unwrap_or(now).saturating_duration_since(sent)
+        })
     }
 }

@@ -2,18 +2,21 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower_service::Service;
 
 use crate::{
     BoxError,
-    call::{Call, Cause, Next},
+    call::{Call, Cause, Next, Step},
     classify::{Blame, Failure, Outcome, Reason, Verdict},
+    discovery::{Flight, Through},
     error::Error,
     replay::{Keeper, ReplayBody},
     report::{Served, Stop},
@@ -27,7 +30,7 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         #[pin]
-        state: State<S, S::Future>,
+        state: State<S, S::Future, S::Response>,
         // One timer serves all states: the attempt's alarm, the wait, the bound on readiness.
         #[pin]
         timer: Option<Sleep>,
@@ -35,19 +38,30 @@ pin_project! {
         keeper: Keeper<B>,
         // `None` where there is never another attempt.
         replays: Option<Replays<S, B>>,
+        // More regions are being asked for.
+        search: Option<Flight>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F> {
-        /// Waiting for the response to an attempt.
+    enum State<S, F, R> {
+        /// Waiting for the response to an attempt; when that takes too long, for more regions too.
         Attempt { #[pin] future: F },
+        /// Waiting for more regions, with the outcome at hand.
+        Search { failed: Option<Box<FailedAttempt<R>>> },
         /// Waiting between attempts. Holds no permit and no response.
         Backoff,
         /// Waiting for the inner service to be ready for the next attempt.
         Readiness { service: S },
     }
+}
+
+/// An attempt that failed, and what the caller gets if there is no other.
+struct FailedAttempt<R> {
+    cause: Cause,
+    /// The error is absent when the attempt was not begun in time.
+    outcome: Result<R, Option<BoxError>>,
 }
 
 /// What it takes to make another attempt.
@@ -97,13 +111,12 @@ fn replays<S, B>(replays: &mut Option<Replays<S, B>>) -> &mut Replays<S, B> {
         .expect("there is a wait only before an attempt that can be made")
 }
 
-/// Ends the call with a response, to which is added where it came from if that is not the usual
-/// place.
-fn with<R>(served: Option<Served>, mut response: Response<R>) -> End<R> {
+/// The response, with where it came from if that is not the usual place.
+fn with<R>(served: Option<Served>, mut response: Response<R>) -> Response<R> {
     if let Some(served) = served {
         response.extensions_mut().insert(served);
     }
-    Some(Ok(response))
+    response
 }
 
 impl<S, B> Attempts<S, B>
@@ -123,14 +136,18 @@ where
             call,
             keeper,
             replays,
+            search: None,
         }
     }
 }
 
 impl<S, B, R> Attempts<S, B>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Body + Send + 'static,
 {
     pub(super) fn poll(
         self: Pin<&mut Self>,
@@ -143,11 +160,21 @@ where
                     Poll::Ready(Ok(response)) => this.responded(response),
                     Poll::Ready(Err(error)) => this.failed(error.into()),
                     Poll::Pending => {
-                        this.set_alarm();
-                        ready!(this.poll_timer(cx));
+                        if this.poll_search(cx).is_pending() {
+                            this.set_alarm();
+                            ready!(this.poll_timer(cx));
+                        }
                         this.overdue()
                     }
                 },
+                StateProj::Search { .. } => {
+                    if this.poll_search(cx).is_pending() {
+                        ready!(this.poll_timer(cx));
+                        // The time is up, and a decision without more regions is none.
+                        *this.search = None;
+                    }
+                    this.go_on()
+                }
                 StateProj::Backoff => {
                     if this.timer.is_some() {
                         ready!(this.poll_timer(cx));
@@ -192,8 +219,11 @@ type End<R> = Option<Result<Response<R>, Error>>;
 
 impl<S, B, R> AttemptsProj<'_, S, B>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Body + Send + 'static,
 {
     fn responded(&mut self, response: Response<R>) -> End<R> {
         let (head, body) = response.into_parts();
@@ -203,7 +233,7 @@ where
         let cause = match verdict {
             Verdict::Success => {
                 let served = self.call.succeeded(reason, Instant::now);
-                return with(served, response);
+                return Some(Ok(with(served, response)));
             }
             Verdict::Final => {
                 // Any answer below 500 is a sign of life.
@@ -211,7 +241,7 @@ where
                     self.call.note_answer(false);
                 }
                 let served = self.call.answered(reason, None, Instant::now);
-                return with(served, response);
+                return Some(Ok(with(served, response)));
             }
             Verdict::WrongRegion => {
                 self.call.note_answer(false);
@@ -219,15 +249,7 @@ where
             }
             Verdict::Failed(failure) => Cause::Failure(failure),
         };
-        let now = Instant::now();
-        match self.try_next(&cause, now) {
-            // The response goes before the wait, and with it the connection or stream it holds.
-            Ok(()) => None,
-            Err(_) => {
-                let served = self.call.answered(cause.reason(), cause.kind(), || now);
-                with(served, response)
-            }
-        }
+        self.try_next(cause, Ok(response), Instant::now())
     }
 
     fn failed(&mut self, error: BoxError) -> End<R> {
@@ -248,13 +270,10 @@ where
             }
             Verdict::Failed(failure) => Cause::Failure(failure),
         };
-        match self.try_next(&cause, now) {
-            Ok(()) => None,
-            Err(stop) => Some(Err(self.call.failed(&cause, stop, Some(error), now))),
-        }
+        self.try_next(cause, Err(Some(error)), now)
     }
 
-    /// The timer of an attempt fired.
+    /// The timer of an attempt fired, or there are more regions for one that takes too long.
     fn overdue(&mut self) -> End<R> {
         let now = Instant::now();
         let mut failure = Failure::unknown(Reason::AttemptTimeout);
@@ -267,13 +286,19 @@ where
             return Some(Err(self.call.timed_out(&cause, now)));
         }
         match self.next(&cause, now) {
-            Ok(next) => {
+            Ok(Step::Attempt(next)) => {
                 self.call.note_failure(&cause, now);
                 self.move_on(&cause, next, now);
             }
+            Ok(Step::Search) => {
+                self.search(&cause);
+                self.call.stay(&cause, now);
+                self.timer.set(None);
+            }
             Err(why) => {
                 // Nowhere else to go, so the attempt is worth more than no attempt.
-                self.call.stay(&cause, why, now);
+                self.call.stay(&cause, now);
+                self.call.give_up(why);
                 self.timer.set(None);
             }
         }
@@ -286,35 +311,100 @@ where
         if self.call.is_too_late(now) {
             return Some(Err(self.call.timed_out(&NOT_READY, now)));
         }
-        match self.try_next(&NOT_READY, now) {
-            Ok(()) => None,
-            Err(stop) => Some(Err(self.call.failed(&NOT_READY, stop, error, now))),
-        }
+        self.try_next(NOT_READY, Err(error), now)
     }
 
     /// After a failed attempt: goes on to the wait before the next one, if there is one.
-    fn try_next(&mut self, cause: &Cause, now: Instant) -> Result<(), Stop> {
-        self.call.note_failure(cause, now);
-        match self.next(cause, now) {
-            Ok(next) => {
-                self.move_on(cause, next, now);
-                Ok(())
+    fn try_next(
+        &mut self,
+        cause: Cause,
+        outcome: Result<Response<R>, Option<BoxError>>,
+        now: Instant,
+    ) -> End<R> {
+        self.call.note_failure(&cause, now);
+        self.decide(FailedAttempt { cause, outcome }, now)
+    }
+
+    /// After the search for more regions: as [`try_next`](Self::try_next).
+    fn go_on(&mut self) -> End<R> {
+        let StateProj::Search { failed } = self.state.as_mut().project() else {
+            unreachable!("only a call in this state goes on from it");
+        };
+        let failed = failed.take().expect("it is put there with the state");
+        self.decide(*failed, Instant::now())
+    }
+
+    fn decide(&mut self, failed: FailedAttempt<Response<R>>, now: Instant) -> End<R> {
+        match self.next(&failed.cause, now) {
+            Ok(Step::Attempt(next)) => {
+                // A response goes before the wait, and with it the connection or stream it holds.
+                drop(failed.outcome);
+                self.move_on(&failed.cause, next, now);
+                None
+            }
+            Ok(Step::Search) => {
+                self.search(&failed.cause);
+                let bound = self.call.await_search(&failed.cause, now);
+                self.timer.set(bound.map(sleep));
+                let failed = Some(Box::new(failed));
+                self.state.set(State::Search { failed });
+                None
             }
             Err(why) => {
                 self.call.give_up(why);
-                Err(why)
+                Some(self.end(failed, why, now))
             }
+        }
+    }
+
+    /// Ends the call with the outcome of its last attempt.
+    fn end(
+        &mut self,
+        failed: FailedAttempt<Response<R>>,
+        why: Stop,
+        now: Instant,
+    ) -> Result<Response<R>, Error> {
+        let cause = failed.cause;
+        match failed.outcome {
+            Ok(response) => {
+                let served = self.call.answered(cause.reason(), cause.kind(), || now);
+                Ok(with(served, response))
+            }
+            Err(error) => Err(self.call.failed(&cause, why, error, now)),
         }
     }
 
     /// Decides on another attempt, and makes its body.
-    fn next(&mut self, cause: &Cause, now: Instant) -> Result<Next, Stop> {
+    fn next(&mut self, cause: &Cause, now: Instant) -> Result<Step, Stop> {
         let made = |replays: &Replays<S, B>| replays.body.is_some() || self.keeper.can_replay();
         let body = self.replays.as_ref().is_none_or(made);
-        let next = self.call.next(cause, body, now)?;
+        let step = self.call.next(cause, body, now)?;
         let replays = self.replays.as_mut().ok_or(Stop::Regions)?;
-        replays.make_body(self.keeper)?;
-        Ok(next)
+        if let Step::Attempt(_) = step {
+            replays.make_body(self.keeper)?;
+        }
+        Ok(step)
+    }
+
+    /// Asks for more regions, unless that is under way.
+    fn search(&mut self, cause: &Cause) {
+        if self.search.is_none() {
+            let replays = replays(self.replays);
+            let headers = self.call.carried(&replays.template.headers());
+            let client = Arc::new(Through::<S, B>::new(replays.service.clone()));
+            *self.search = Some(self.call.search(cause, headers, client));
+        }
+    }
+
+    /// Waits for more regions where they are asked for, and takes them up.
+    fn poll_search(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(search) = self.search else {
+            return Poll::Pending;
+        };
+        let fetched = ready!(Pin::new(search).poll(cx));
+        *self.search = None;
+        self.call.searched(fetched);
+        Poll::Ready(())
     }
 
     /// Ends the current attempt and waits before the next one.

@@ -3,36 +3,83 @@ use std::{sync::Arc, time::Duration};
 use http::Uri;
 use tokio::time::Instant;
 
-use super::{Failed, Health, Region, Regions, health::Memory, set::Set};
+use super::{Failed, Health, Memory, Origin, Region, set::Set};
 
-/// A region set together with what one layer remembers of its places.
+/// A region set together with what is remembered of its places.
 ///
 /// Which place is next follows from the set's order and the outcomes so far; there is no stored
 /// "current region" that could drift from them.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Board {
-    set: Arc<Set>,
+    set: Set,
     /// One for each place of the set.
-    memories: Box<[Memory]>,
+    memories: Vec<Arc<Memory>>,
 }
 
 impl Board {
-    pub(crate) fn new(regions: &Regions) -> Self {
-        let set = regions.set().clone();
-        let memories = (0..set.len()).map(|_| Memory::default()).collect();
+    /// A board of this set; `memory` knows what is remembered of an origin so far.
+    pub(crate) fn new(set: Set, memory: impl Fn(&Origin) -> Arc<Memory>) -> Self {
+        let memories = set
+            .places()
+            .iter()
+            .map(|region| memory(region.origin()))
+            .collect();
         Self { set, memories }
+    }
+
+    /// This board, with these places of another one too: as places that a call can refer to, not as
+    /// regions to choose.
+    pub(crate) fn including(
+        mut self,
+        other: &Self,
+        places: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        for place in places {
+            // What is there already need not be added.
+            if self.set.add_alias(other.region(place).clone()).is_ok() {
+                self.memories.push(other.memories[place].clone());
+            }
+        }
+        self
     }
 
     pub(crate) fn home_of(&self, uri: &Uri) -> Option<usize> {
         self.set.home_of(uri)
     }
 
+    pub(crate) fn place_of(&self, origin: &Origin) -> Option<usize> {
+        self.set.place_of(origin)
+    }
+
     pub(crate) fn region(&self, place: usize) -> &Region {
         self.set.place(place)
     }
 
+    /// The regions as listed.
+    pub(crate) fn regions(&self) -> &[Region] {
+        self.set.regions()
+    }
+
+    /// The regions that may serve a request of this home, those first that have nothing against
+    /// them.
+    pub(crate) fn by_health(&self, home: usize) -> Vec<&Region> {
+        let mut places: Vec<_> = self.set.candidates(home).collect();
+        places.sort_by_key(|&place| !self.is_clean(place));
+        places.into_iter().map(|place| self.region(place)).collect()
+    }
+
+    /// What is remembered of this origin.
+    pub(crate) fn memory_of(&self, origin: &Origin) -> Option<&Arc<Memory>> {
+        Some(&self.memories[self.place_of(origin)?])
+    }
+
     pub(crate) fn choices(&self, home: usize) -> usize {
         self.set.choices(home)
+    }
+
+    /// Whether nothing is held against this place.
+    pub(crate) fn is_clean(&self, place: usize) -> bool {
+        self.memories[place].is_clean()
     }
 
     /// Where attempt 1 goes: home, unless it is out and another region is not. Says when that was

@@ -99,7 +99,7 @@ pub(crate) struct Failed {
 
 /// What is remembered of one region.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Whether there is anything in `record`: all that the path of a healthy call looks at.
     marked: AtomicBool,
     record: Mutex<Record>,

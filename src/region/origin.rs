@@ -62,6 +62,26 @@ impl Origin {
         })
     }
 
+    /// As [`parse`](Self::parse), where `ws` and `wss` stand for `http` and `https`.
+    pub(crate) fn of_websocket(text: &str) -> Result<Self, InvalidRegion> {
+        match text.split_once("://") {
+            Some((ws, rest)) if ws.eq_ignore_ascii_case("ws") => {
+                Self::parse(&format!("http://{rest}"))
+            }
+            Some((wss, rest)) if wss.eq_ignore_ascii_case("wss") => {
+                Self::parse(&format!("https://{rest}"))
+            }
+            _ => Self::parse(text),
+        }
+    }
+
+    /// Where a request with this scheme and authority goes, whatever user information it carries.
+    pub(crate) fn of(scheme: &Scheme, authority: &Authority) -> Option<Self> {
+        let text = authority.as_str();
+        let text = text.rsplit_once('@').map_or(text, |(_, text)| text);
+        Self::parse(&format!("{scheme}://{text}")).ok()
+    }
+
     /// `https` or `http`.
     pub fn scheme(&self) -> &str {
         self.scheme.as_str()

@@ -552,7 +552,7 @@ async fn events_tell_the_cause_before_the_consequence() {
 async fn an_errors_debug_form_leaves_the_clients_error_to_source() {
     let inner = tower::service_fn(async |_: Request<_>| {
         let error = io::Error::other("GET http://eu/secret?token=hunter2");
-        Err::<http::Response<()>, _>(error)
+        Err::<http::Response<Full<Bytes>>, _>(error)
     });
     let client = eu_us().max_attempts(1).layer(inner);
     let request = Request::get("https://eu/").body(Full::<Bytes>::default());

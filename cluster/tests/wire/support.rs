@@ -28,6 +28,28 @@ pub(crate) async fn get(stream: &mut TcpStream) -> String {
     read_answer(stream).await
 }
 
+pub(crate) async fn get_at(stream: &mut TcpStream, path: &str) -> String {
+    send(stream, "GET", path, &[], "").await
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn send(
+    stream: &mut TcpStream,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: region\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("the region reads");
+    read_answer(stream).await
+}
+
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> String {
     let mut answer = String::new();
     loop {

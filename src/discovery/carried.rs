@@ -1,0 +1,78 @@
+use http::{HeaderMap, HeaderName};
+
+/// What discovery takes along of a call's headers.
+///
+/// Credentials, cookies and headers of the user's own do go along. What does not: all that speaks of
+/// the call's body, of its connection (RFC 9110, 7.6.1), of its conditions and of the answer it
+/// wants; and its idempotency key, which names that call and no other.
+pub(crate) fn carried(headers: &HeaderMap, key: Option<&HeaderName>) -> HeaderMap {
+    let mut kept = headers.clone();
+    let dropped: Vec<HeaderName> = kept
+        .keys()
+        .filter(|name| Some(*name) == key || is_of_the_call(name))
+        .cloned()
+        .collect();
+    for name in dropped {
+        kept.remove(name);
+    }
+    kept
+}
+
+fn is_of_the_call(name: &HeaderName) -> bool {
+    const NAMES: &[&str] = &[
+        "host",
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "connection",
+        "expect",
+        "max-forwards",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "idempotency-key",
+        "keep-alive",
+        "proxy-connection",
+    ];
+    const PREFIXES: &[&str] = &["content-", "if-", "grpc-", "sec-websocket-"];
+    let name = name.as_str();
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_custom_headers_are_carried_and_those_of_the_body_are_not() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "authorization",
+            "cookie",
+            "x-project",
+            "user-agent",
+            "content-type",
+            "content-length",
+            "content-anything",
+            "transfer-encoding",
+            "host",
+            "accept-encoding",
+            "if-none-match",
+            "range",
+            "grpc-timeout",
+            "idempotency-key",
+            "x-request-key",
+        ] {
+            headers.append(name, "v".parse().unwrap());
+        }
+        headers.append("x-project", "w".parse().unwrap());
+        let key = HeaderName::from_static("x-request-key");
+        let carried = carried(&headers, Some(&key));
+        let names: Vec<_> = carried.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["authorization", "cookie", "x-project", "user-agent"]);
+        assert_eq!(carried.get_all("x-project").iter().count(), 2);
+    }
+}

@@ -1,0 +1,172 @@
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use http::StatusCode;
+
+use super::document::InvalidDocument;
+use crate::{
+    BoxError,
+    region::{InvalidPattern, Origin},
+};
+
+/// Why no list of regions could be had.
+///
+/// It names everyone who was asked, and shows origins only; the error of the last one that could not
+/// be reached is the [`source`](StdError::source). No call ends with it: calls end with the outcome
+/// of a real attempt.
+#[derive(Clone)]
+pub struct DiscoveryError {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    home: Option<Origin>,
+    /// Who was asked, and what was wrong with the answer.
+    faults: Vec<(Option<Origin>, Fault)>,
+}
+
+/// What is wrong with one answer, or with the question.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Client(BoxError),
+    Status(StatusCode),
+    Redirect(StatusCode),
+    Encoded,
+    TooLarge,
+    Body,
+    Document(InvalidDocument),
+    /// There was no answer in time.
+    Timeout,
+    /// The service of the user's failed.
+    Service(BoxError),
+    /// No client has called yet, so there is none to ask with.
+    NoClient,
+    /// The origin is no home that regions are discovered for.
+    NoHome,
+    /// What was set cannot be used.
+    Invalid(InvalidDiscovery),
+}
+
+impl DiscoveryError {
+    pub(super) fn new(home: Origin, faults: Vec<(Option<Origin>, Fault)>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                home: Some(home),
+                faults,
+            }),
+        }
+    }
+
+    pub(crate) fn no_home() -> Self {
+        Self::not_asked(Fault::NoHome)
+    }
+
+    pub(super) fn no_client() -> Self {
+        Self::not_asked(Fault::NoClient)
+    }
+
+    fn not_asked(fault: Fault) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                home: None,
+                faults: vec![(None, fault)],
+            }),
+        }
+    }
+}
+
+impl fmt::Display for DiscoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.inner.home {
+            Some(home) => write!(f, "no list of the regions of {home}: ")?,
+            None => f.write_str("no list of regions: ")?,
+        }
+        for (n, (origin, fault)) in self.inner.faults.iter().enumerate() {
+            f.write_str(if n == 0 { "" } else { ", " })?;
+            match origin {
+                Some(origin) => write!(f, "{origin} ({fault})")?,
+                None => fault.fmt(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DiscoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As `Error` does it: a client's error may show a URL with its path and query.
+        write!(f, "DiscoveryError({self})")
+    }
+}
+
+impl StdError for DiscoveryError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner
+            .faults
+            .iter()
+            .rev()
+            .find_map(|(_, fault)| match fault {
+                Fault::Client(error) | Fault::Service(error) => Some(&**error as _),
+                _ => None,
+            })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(_) => f.write_str("not reached"),
+            Self::Status(status) => write!(f, "{}", status.as_u16()),
+            Self::Redirect(status) => write!(f, "{}, redirects are not followed", status.as_u16()),
+            Self::Encoded => f.write_str("the document is encoded"),
+            Self::TooLarge => f.write_str("the document is larger than 64 KiB"),
+            Self::Body => f.write_str("the document breaks off"),
+            Self::Document(error) => error.fmt(f),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::Service(_) => f.write_str("the discovery service failed"),
+            Self::NoClient => f.write_str("there is no client to ask with before its first call"),
+            Self::NoHome => f.write_str("not a home that regions are discovered for"),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Why a setting of a [`Discovery`](crate::Discovery) was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidDiscovery {
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Path,
+    Pattern(InvalidPattern),
+}
+
+impl InvalidDiscovery {
+    pub(super) fn path() -> Self {
+        Self { what: What::Path }
+    }
+
+    pub(super) fn is_of_path(&self) -> bool {
+        self.what == What::Path
+    }
+}
+
+impl From<InvalidPattern> for InvalidDiscovery {
+    fn from(error: InvalidPattern) -> Self {
+        Self {
+            what: What::Pattern(error),
+        }
+    }
+}
+
+impl fmt::Display for InvalidDiscovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Path => f.write_str("the path of a discovery begins with a slash and is a URI's"),
+            What::Pattern(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for InvalidDiscovery {}

@@ -1,0 +1,304 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use futures_util::future::FutureExt;
+use tokio::time::Instant;
+
+use super::{
+    Client, Discovery, Flight, Homes, Query, RegionList, fetch, flight::WeakFlight, usable::Usable,
+};
+use crate::{
+    region::{Board, Origin, Region},
+    report,
+};
+
+/// What is known of one home: its list of regions, how old that is, and who is asking for another.
+pub(crate) struct Home {
+    region: Region,
+    /// What calls see. It changes when a list comes or goes.
+    view: ArcSwap<View>,
+    /// When it was last used, by the clock of [`Homes`].
+    pub(super) used: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// The regions of a home as they were known at one time.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) board: Board,
+    /// The place of home itself.
+    pub(crate) home: usize,
+    /// When the list is too old for any use.
+    forgotten_at: Option<Instant>,
+}
+
+impl View {
+    pub(super) fn new(board: Board, home: usize, forgotten_at: Option<Instant>) -> Self {
+        Self {
+            board,
+            home,
+            forgotten_at,
+        }
+    }
+
+    /// This view, in which a call can also refer to its `own` places in another one.
+    pub(crate) fn including(view: Arc<Self>, other: &Self, own: &[usize]) -> Arc<Self> {
+        let is_there = |&place: &usize| {
+            let origin = other.board.region(place).origin();
+            view.board.place_of(origin).is_some()
+        };
+        if own.iter().all(is_there) {
+            return view;
+        }
+        let board = view.board.clone();
+        Arc::new(Self {
+            board: board.including(&other.board, own.iter().copied()),
+            ..*view
+        })
+    }
+
+    pub(crate) fn is_forgotten(&self, now: Instant) -> bool {
+        self.forgotten_at.is_some_and(|at| now >= at)
+    }
+}
+
+/// Why a list is needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need<'a> {
+    /// A region failed.
+    Another,
+    /// This one says that others serve the request.
+    Instead(&'a Origin),
+}
+
+/// Whether what is known of the regions of a home does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Enough,
+    /// The list has to be asked for.
+    TooLittle,
+    /// It would have to be, but that failed a moment ago.
+    NotNow,
+}
+
+#[derive(Default)]
+struct State {
+    list: Option<List>,
+    /// After a failure, when discovery is tried again.
+    quiet_until: Option<Instant>,
+    flight: Option<WeakFlight>,
+    /// The regions that sent calls away since the flight was begun.
+    wrong: Vec<Origin>,
+    /// How many lists there were. A fetch that was begun before the last one came is out of date.
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct List {
+    came_at: Instant,
+    fresh_until: Instant,
+    /// Regions that had sent calls away before this list came, which therefore knows of it.
+    wrong: Vec<Origin>,
+}
+
+impl Home {
+    pub(super) fn new(region: Region, view: View) -> Self {
+        Self {
+            region,
+            view: ArcSwap::from_pointee(view),
+            used: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        self.region.origin()
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    pub(super) fn peek(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    pub(super) fn touch(&self, clock: &AtomicU64) {
+        // The home that is used again and again writes nothing.
+        let used = self.used.load(Ordering::Relaxed);
+        if used != clock.load(Ordering::Relaxed) {
+            let now = clock.fetch_add(1, Ordering::Relaxed) + 1;
+            self.used.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock runs foreign code, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is known of the regions does.
+    pub(crate) fn is_known(&self, need: Need<'_>, now: Instant) -> Known {
+        let state = self.lock();
+        let fresh = state.list.as_ref().filter(|list| now < list.fresh_until);
+        let does = match need {
+            Need::Another => fresh.is_some(),
+            Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
+        };
+        if does {
+            Known::Enough
+        } else if state.quiet_until.is_some_and(|until| now < until) {
+            Known::NotNow
+        } else {
+            Known::TooLittle
+        }
+    }
+
+    /// Joins the fetch that is under way, or begins one.
+    pub(crate) fn search(
+        self: &Arc<Self>,
+        homes: &Arc<Homes>,
+        need: Need<'_>,
+        query: Query,
+        client: Option<Arc<dyn Client>>,
+    ) -> Flight {
+        let mut state = self.lock();
+        if let Need::Instead(of) = need {
+            state.wrong.push(of.clone());
+        }
+        if let Some(flight) = state.flight.as_ref().and_then(WeakFlight::upgrade) {
+            return flight;
+        }
+        let (homes, home) = (homes.clone(), self.clone());
+        let fetch = fetch::fetch(homes, home, query, client, state.generation);
+        let flight = fetch.boxed().shared();
+        state.flight = flight.downgrade();
+        flight
+    }
+
+    /// From now on the list is of use only when no other can be had.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut state = self.lock();
+        state.quiet_until = None;
+        if let Some(list) = &mut state.list {
+            list.fresh_until = list.fresh_until.min(now);
+        }
+    }
+
+    /// The list led a call that one region had sent away to another one that did the same: the next
+    /// time it does not do.
+    pub(crate) fn doubt(&self) {
+        if let Some(list) = &mut self.lock().list {
+            list.wrong.clear();
+        }
+    }
+
+    /// A fetch that was begun at this `generation` brought a list. If another one came meanwhile that
+    /// one stays, for it is newer.
+    pub(super) fn found(&self, homes: &Homes, generation: u64, list: Usable) -> Arc<View> {
+        let mut state = self.lock();
+        state.flight = None;
+        if state.generation != generation {
+            return self.view();
+        }
+        self.install(&mut state, homes, list)
+    }
+
+    /// Somebody who knows brings a list.
+    pub(crate) fn push(&self, homes: &Homes, list: RegionList) {
+        let list = Usable::from_list(list, self.origin(), &homes.discovery);
+        report::regions_refreshed(self.origin(), list.regions.len(), list.ttl);
+        self.install(&mut self.lock(), homes, list);
+    }
+
+    /// A list from an earlier process, which came this long ago.
+    pub(super) fn restored(&self, homes: &Homes, regions: Vec<Region>, age: Duration) {
+        let mut state = self.lock();
+        let max_stale = homes.discovery.max_stale;
+        if state.list.is_some() || age >= max_stale {
+            return;
+        }
+        let now = Instant::now();
+        let forgotten_at = now.checked_add(max_stale - age);
+        state.list = Some(List {
+            came_at: now.checked_sub(age).unwrap_or(now),
+            fresh_until: now,
+            wrong: Vec::new(),
+        });
+        let view = homes.view_of(&self.region, regions, forgotten_at);
+        self.view.store(Arc::new(view));
+    }
+
+    fn install(&self, state: &mut State, homes: &Homes, list: Usable) -> Arc<View> {
+        let now = Instant::now();
+        state.generation += 1;
+        state.quiet_until = None;
+        let wrong = std::mem::take(&mut state.wrong);
+        let fresh_until = list.ttl.and_then(|ttl| now.checked_add(ttl));
+        let forgotten_at = fresh_until.and_then(|t| t.checked_add(homes.discovery.max_stale));
+        let view = Arc::new(homes.view_of(&self.region, list.regions, forgotten_at));
+        match fresh_until {
+            Some(fresh_until) => {
+                state.list = Some(List {
+                    came_at: now,
+                    fresh_until,
+                    wrong,
+                });
+                self.view.store(view.clone());
+            }
+            // It may be used by those who wait for it, and not be kept.
+            None => self.forget_list(state, homes),
+        }
+        view
+    }
+
+    /// Gives the list up if it is too old for any use.
+    pub(crate) fn forget_outdated(&self, homes: &Homes, now: Instant) {
+        if self.peek().is_forgotten(now) {
+            let mut state = self.lock();
+            if self.peek().is_forgotten(now) {
+                self.forget_list(&mut state, homes);
+            }
+        }
+    }
+
+    fn forget_list(&self, state: &mut State, homes: &Homes) {
+        state.list = None;
+        let alone = homes.view_of(&self.region, Vec::new(), None);
+        self.view.store(Arc::new(alone));
+    }
+
+    /// A fetch failed: says for how long discovery is left alone.
+    pub(super) fn failed(&self, discovery: &Discovery) -> Duration {
+        let mut state = self.lock();
+        state.flight = None;
+        state.wrong.clear();
+        let wait = discovery.negative_ttl.mul_f64(0.5 + fastrand::f64());
+        state.quiet_until = Instant::now().checked_add(wait);
+        wait
+    }
+
+    /// The list as it is known, and its age.
+    pub(super) fn list(&self, now: Instant) -> Option<(Vec<Region>, Duration)> {
+        let state = self.lock();
+        let view = self.peek();
+        let list = state.list.as_ref().filter(|_| !view.is_forgotten(now))?;
+        let age = now.saturating_duration_since(list.came_at);
+        Some((view.board.regions().to_vec(), age))
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Home")
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}

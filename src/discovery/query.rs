@@ -1,0 +1,72 @@
+use std::fmt;
+
+use http::HeaderMap;
+
+use crate::region::{Origin, Region};
+
+/// What a discovery service is told of whom it finds regions for.
+#[derive(Clone)]
+pub struct Query {
+    home: Origin,
+    headers: HeaderMap,
+    excluded: Vec<Region>,
+    from: Option<Region>,
+}
+
+impl Query {
+    pub(crate) fn new(home: Origin) -> Self {
+        Self {
+            home,
+            headers: HeaderMap::new(),
+            excluded: Vec::new(),
+            from: None,
+        }
+    }
+
+    /// Adds what the call knows that made the query necessary.
+    pub(crate) fn of_call(
+        mut self,
+        headers: HeaderMap,
+        excluded: Vec<Region>,
+        from: Region,
+    ) -> Self {
+        self.headers = headers;
+        self.excluded = excluded;
+        self.from = Some(from);
+        self
+    }
+
+    /// The origin whose regions are asked for.
+    pub fn home(&self) -> &Origin {
+        &self.home
+    }
+
+    /// The headers of the call that made the query necessary, `Authorization` included, without
+    /// those that speak of its body, connection or conditions; none when nobody called.
+    ///
+    /// Calls with other headers may wait for the same answer, and later ones will use it.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Regions that the call does not use again. A list without them is a better answer, but not a
+    /// requirement.
+    pub fn excluded(&self) -> &[Region] {
+        &self.excluded
+    }
+
+    /// The region that the call is about to leave.
+    pub fn migrating_from(&self) -> Option<&Region> {
+        self.from.as_ref()
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("home", &self.home)
+            .field("excluded", &self.excluded)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! What `fuzz/` calls: the parsers of what comes from outside, and what always holds of them.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AGE, CACHE_CONTROL},
+};
+use serde_json::json;
+
+use crate::{
+    discovery::{
+        document::{MAX_NAME, MAX_REGIONS, parse},
+        freshness::{Freshness, freshness},
+    },
+    region::Region,
+};
+
+/// Reads a list of regions.
+///
+/// # Panics
+///
+/// When the regions read are not what the parser promises.
+pub fn document(bytes: &[u8]) {
+    let document = match parse(bytes) {
+        Ok(document) => document,
+        Err(error) => {
+            assert!(error.to_string().is_ascii(), "no content");
+            return;
+        }
+    };
+    let regions = &document.regions;
+    assert!(regions.len() <= MAX_REGIONS);
+    assert!(document.left_out == 0 || regions.len() == MAX_REGIONS);
+    for (n, region) in regions.iter().enumerate() {
+        assert!(matches!(region.origin().scheme(), "http" | "https"));
+        assert!(is_unnamed(region) || is_name(region.name()));
+        assert!(regions[..n].iter().all(|r| r.origin() != region.origin()));
+    }
+
+    let again = parse(&write(regions)).expect("what was written is a document");
+    assert_eq!((again.refused, again.left_out), (0, 0));
+    assert!(
+        again
+            .regions
+            .iter()
+            .map(parts)
+            .eq(regions.iter().map(parts))
+    );
+}
+
+fn is_unnamed(region: &Region) -> bool {
+    region.name() == region.origin().as_str()
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control)
+}
+
+fn write(regions: &[Region]) -> Vec<u8> {
+    let entries: Vec<_> = regions
+        .iter()
+        .map(|region| {
+            // Without a default port, so that it is no longer than it was.
+            let origin = region.origin();
+            let url = format!("{}://{}", origin.scheme(), origin.authority());
+            if is_unnamed(region) {
+                json!({ "url": url })
+            } else {
+                json!({ "region": region.name(), "url": url })
+            }
+        })
+        .collect();
+    json!({ "regions": entries }).to_string().into_bytes()
+}
+
+fn parts(region: &Region) -> (&str, &str) {
+    (region.name(), region.origin().as_str())
+}
+
+/// Reads header lines: `Age` where a line begins with `age:`, else `Cache-Control`.
+///
+/// # Panics
+///
+/// When a `no-store` is not obeyed, or the answer changes.
+pub fn cache_control(bytes: &[u8]) {
+    let mut headers: HeaderMap = bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(header)
+        .take(64)
+        .collect();
+    let answer = freshness(&headers);
+    assert_eq!(answer, freshness(&headers));
+    if headers.get_all(CACHE_CONTROL).iter().any(forbids) {
+        assert_eq!(answer, Some(Freshness::NoStore));
+    }
+    assert!(headers.contains_key(CACHE_CONTROL) || answer.is_none());
+
+    headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    assert_eq!(freshness(&headers), Some(Freshness::NoStore));
+}
+
+fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = match line.strip_prefix(b"age:") {
+        Some(value) => (AGE, value),
+        None => (CACHE_CONTROL, line),
+    };
+    Some((name, HeaderValue::from_bytes(value).ok()?))
+}
+
+/// Whether a `no-store` stands alone in a line without quotes.
+fn forbids(line: &HeaderValue) -> bool {
+    let line = line.as_bytes();
+    !line.contains(&b'"')
+        && line
+            .split(|byte| *byte == b',')
+            .any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"no-store"))
+}

@@ -1,0 +1,3 @@
+//! Settings for services that are known.
+
+mod livekit;

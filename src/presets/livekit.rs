@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::{Backoff, Discovery, FailoverLayer, Regions, Replay};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-livekit-request-id");
+
+impl FailoverLayer {
+    /// For the API of LiveKit Cloud (Twirp over HTTP): requests to `*.livekit.cloud` and
+    /// `*.livekit.run` fail over to the regions that the project is served in. Requests to other
+    /// hosts, such as servers of one's own, are passed on untouched.
+    ///
+    /// It does what LiveKit's own server SDKs do: the regions are asked of `/settings/regions` at the
+    /// first failure; every call has a random `X-Livekit-Request-Id`, the same on all its attempts,
+    /// and is replayed also when it may have been processed; a `451` leads a project that is pinned
+    /// to some regions to one of them, even where failover is off for the call.
+    ///
+    /// # Defaults
+    ///
+    /// 3 attempts, up to 200 and then 400 ms between them, 10 s until another region is tried, all as
+    /// in the SDKs. No attempt is begun with less than 5 s left of a
+    /// [`total_timeout`](Self::total_timeout); for a `451` any time will do.
+    ///
+    /// # What it does better
+    ///
+    /// - It finds the regions when home is dead: the other known regions are asked for the list too,
+    ///   and seeds where one builds the layer from [`Discovery`]. The SDKs ask the host that just
+    ///   failed, and no other.
+    /// - One discovery at a time, shared by all calls that wait; after a failure the next one comes 5
+    ///   to 15 s later. The SDKs send one for each call that fails.
+    /// - A dead region is remembered: later calls go straight to another one, and do not wait for its
+    ///   timeout first.
+    /// - The waits are jittered, and a [`Budget`](crate::Budget) ends replays in a total outage; the
+    ///   SDKs then send three times the load, in step.
+    /// - A total timeout bounds the call with all its attempts; in the SDKs a deadline of 10 s can
+    ///   take 32 s.
+    /// - `no-store`, `no-cache` and `Age` are obeyed, `max-age` is bounded, lists are given up after a
+    ///   day, and only 128 homes are kept.
+    /// - Credentials and calls go to LiveKit's hosts alone, over TLS, whatever a list says.
+    /// - Bodies stream, up to 1 MiB is kept for a replay. `501` and the like, which no other region
+    ///   answers differently, are not replayed.
+    pub fn livekit() -> Self {
+        Self::livekit_at(&["*.livekit.cloud", "*.livekit.run"])
+    }
+
+    /// [`livekit`](Self::livekit) for servers on `127.0.0.1` instead, over plain HTTP: for tests.
+    ///
+    /// It never touches LiveKit's hosts, and only that address is trusted.
+    pub fn livekit_on_loopback() -> Self {
+        Self::livekit_at(&["127.0.0.1"])
+    }
+
+    fn livekit_at(hosts: &[&str]) -> Self {
+        let discovery = Discovery::http("/settings/regions").hosts(hosts);
+        Self::new(Regions::discover(discovery))
+            .max_attempts(3)
+            .backoff(Backoff::exponential(
+                Duration::from_millis(200),
+                Duration::from_millis(400),
+            ))
+            .attempt_timeout(Duration::from_secs(10))
+            .min_attempt_time(Duration::from_secs(5))
+            .replay(Replay::Always)
+            .idempotency_key(REQUEST_ID)
+    }
+}
