@@ -19,11 +19,11 @@
 mod ask;
 mod carried;
 mod client;
-mod document;
+pub(crate) mod document;
 mod error;
 mod fetch;
 mod flight;
-mod freshness;
+pub(crate) mod freshness;
 mod home;
 mod homes;
 mod list;

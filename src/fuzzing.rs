@@ -28,16 +28,16 @@ pub fn document(bytes: &[u8]) {
         }
     };
     let regions = &document.regions;
-    assert!(regions.len() <= MAX_REGIONS);
-    assert!(document.left_out == 0 || regions.len() == MAX_REGIONS);
     for (n, region) in regions.iter().enumerate() {
         assert!(matches!(region.origin().scheme(), "http" | "https"));
         assert!(is_unnamed(region) || is_name(region.name()));
         assert!(regions[..n].iter().all(|r| r.origin() != region.origin()));
     }
 
+    // As many as fit again for certain, however much longer they are written.
+    let regions = &regions[..regions.len().min(MAX_REGIONS)];
     let again = parse(&write(regions)).expect("what was written is a document");
-    assert_eq!((again.refused, again.left_out), (0, 0));
+    assert_eq!(again.refused, 0);
     assert!(
         again
             .regions

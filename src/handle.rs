@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     discovery::{DiscoveryError, Flight, Home, Homes, Need, Query, RegionList, Snapshot},
-    region::Origin,
+    region::{self, Origin},
     regions::Directory,
 };
 
@@ -31,7 +31,8 @@ impl Handle {
     fn home(&self, home: &str) -> Result<(&Arc<Homes>, Arc<Home>), DiscoveryError> {
         let homes = self.directory.homes.as_ref();
         let homes = homes.ok_or_else(DiscoveryError::no_home)?;
-        let origin = Origin::of_websocket(home).map_err(|_| DiscoveryError::no_home())?;
+        let origin =
+            Origin::parse(&region::http_url(home)).map_err(|_| DiscoveryError::no_home())?;
         let home = homes.home_at(origin).ok_or_else(DiscoveryError::no_home)?;
         Ok((homes, home))
     }

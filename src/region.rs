@@ -16,6 +16,7 @@ pub(crate) use board::Board;
 pub use health::Health;
 pub(crate) use health::{Failed, Memory};
 pub use origin::Origin;
+pub(crate) use origin::http_url;
 pub use pattern::InvalidPattern;
 pub(crate) use pattern::Pattern;
 pub(crate) use set::Set;

@@ -13,7 +13,9 @@ use crate::{
 
 impl Call {
     fn search_state(&self) -> Search {
-        self.past.as_ref().map_or(Search::NotYet, |past| past.search)
+        self.past
+            .as_ref()
+            .map_or(Search::NotYet, |past| past.search)
     }
 
     pub(super) fn may_search(&self) -> bool {
@@ -147,7 +149,9 @@ impl Call {
         self.home = moved(self.home);
         self.place = moved(self.place);
         if let Some(past) = &mut self.past {
-            past.tried.iter_mut().for_each(|place| *place = moved(*place));
+            past.tried
+                .iter_mut()
+                .for_each(|place| *place = moved(*place));
             past.wishes
                 .iter_mut()
                 .for_each(|(place, _)| *place = moved(*place));

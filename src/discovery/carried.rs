@@ -72,7 +72,10 @@ mod tests {
         let key = HeaderName::from_static("x-request-key");
         let carried = carried(&headers, Some(&key));
         let names: Vec<_> = carried.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["authorization", "cookie", "x-project", "user-agent"]);
+        assert_eq!(
+            names,
+            ["authorization", "cookie", "x-project", "user-agent"]
+        );
         assert_eq!(carried.get_all("x-project").iter().count(), 2);
     }
 }

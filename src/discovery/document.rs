@@ -1,13 +1,18 @@
 //! A list of regions as a server sends it: pure parsing of bounded size.
 
-use std::{borrow::Cow, collections::BTreeMap, error::Error as StdError, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    error::Error as StdError,
+    fmt,
+};
 
 use serde_json::{error::Category, value::RawValue};
 
-use crate::region::Region;
+use crate::region::{self, Region};
 
 /// A hundred times what a list of regions takes.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
+/// How many regions of a list are used, once it is known which of them are trusted.
 pub(crate) const MAX_REGIONS: usize = 32;
 /// In bytes, like the next.
 pub(crate) const MAX_URL: usize = 512;
@@ -20,8 +25,6 @@ pub(crate) struct Document {
     pub(crate) regions: Vec<Region>,
     /// How many entries were no region, or stood there already.
     pub(crate) refused: usize,
-    /// How many regions came after the first [`MAX_REGIONS`].
-    pub(crate) left_out: usize,
 }
 
 /// The fields of an object, the last where a name stands twice. The values are known to be JSON and
@@ -38,25 +41,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Document, InvalidDocument> {
     let mut document = Document {
         regions: Vec::new(),
         refused: 0,
-        left_out: 0,
     };
+    let mut seen = HashSet::new();
     for entry in entries(&fields)? {
         match read(entry) {
-            Some(region) if document.holds(&region) => document.refused += 1,
-            None => document.refused += 1,
-            Some(_) if document.regions.len() == MAX_REGIONS => document.left_out += 1,
-            Some(region) => document.regions.push(region),
+            Some(region) if seen.insert(region.origin().clone()) => document.regions.push(region),
+            _ => document.refused += 1,
         }
     }
     Ok(document)
-}
-
-impl Document {
-    fn holds(&self, region: &Region) -> bool {
-        self.regions
-            .iter()
-            .any(|other| other.origin() == region.origin())
-    }
 }
 
 /// An empty list may be left out, or be `null`.
@@ -76,7 +69,10 @@ fn read(entry: &RawValue) -> Option<Region> {
 
 /// The region that `name` and `url` describe, within the bounds.
 pub(crate) fn region(name: Option<&str>, url: &str) -> Option<Region> {
-    let url = http_url(url)?;
+    let url = region::http_url(url);
+    if url.len() > MAX_URL {
+        return None;
+    }
     // A name is for people to read; the region is as good without.
     match name.filter(|name| is_name(name)) {
         Some(name) => Region::new(name, url).ok(),
@@ -90,16 +86,6 @@ fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control)
-}
-
-/// The URL with the scheme that a WebSocket's handshake is made in.
-fn http_url(text: &str) -> Option<Cow<'_, str>> {
-    let url = match text.split_once("://") {
-        Some((ws, rest)) if ws.eq_ignore_ascii_case("ws") => format!("http://{rest}").into(),
-        Some((wss, rest)) if wss.eq_ignore_ascii_case("wss") => format!("https://{rest}").into(),
-        _ => Cow::Borrowed(text),
-    };
-    (url.len() <= MAX_URL).then_some(url)
 }
 
 /// Why a document is no list of regions.

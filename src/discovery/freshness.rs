@@ -82,7 +82,8 @@ struct Directive<'a> {
 /// The directives of one line: parted by commas, save those in quoted strings.
 struct Directives<'a> {
     rest: &'a [u8],
-    /// Whether a quote can still be closed. One that is not hides nothing of what follows.
+    /// Whether a quote can still be closed. One that is not hides nothing of what follows, and no
+    /// later one is either: looking again would take quadratic time.
     quotes: bool,
 }
 

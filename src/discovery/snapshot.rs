@@ -93,7 +93,10 @@ impl Listed {
 }
 
 /// The only use of the wall clock: the monotonic one does not outlive the process.
-#[expect(clippy::disallowed_methods, reason = "the age of what an earlier process knew")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of what an earlier process knew"
+)]
 fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

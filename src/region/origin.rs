@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
     net::Ipv6Addr,
@@ -62,19 +63,6 @@ impl Origin {
         })
     }
 
-    /// As [`parse`](Self::parse), where `ws` and `wss` stand for `http` and `https`.
-    pub(crate) fn of_websocket(text: &str) -> Result<Self, InvalidRegion> {
-        match text.split_once("://") {
-            Some((ws, rest)) if ws.eq_ignore_ascii_case("ws") => {
-                Self::parse(&format!("http://{rest}"))
-            }
-            Some((wss, rest)) if wss.eq_ignore_ascii_case("wss") => {
-                Self::parse(&format!("https://{rest}"))
-            }
-            _ => Self::parse(text),
-        }
-    }
-
     /// Where a request with this scheme and authority goes, whatever user information it carries.
     pub(crate) fn of(scheme: &Scheme, authority: &Authority) -> Option<Self> {
         let text = authority.as_str();
@@ -131,6 +119,16 @@ impl Origin {
     fn has_host(&self, host: &str) -> bool {
         self.host.eq_ignore_ascii_case(host)
             || (host.starts_with('[') && canonical_host(host).is_some_and(|host| host == self.host))
+    }
+}
+
+/// The URL, with `http` and `https` for the `ws` and `wss` of a WebSocket, whose handshake is made in
+/// them.
+pub(crate) fn http_url(url: &str) -> Cow<'_, str> {
+    match url.split_once("://") {
+        Some((ws, rest)) if ws.eq_ignore_ascii_case("ws") => format!("http://{rest}").into(),
+        Some((wss, rest)) if wss.eq_ignore_ascii_case("wss") => format!("https://{rest}").into(),
+        _ => url.into(),
     }
 }
 

@@ -559,10 +559,15 @@ async fn a_service_that_is_not_sync_can_be_wrapped() {
             let mut asked = asked.lock().unwrap();
             *asked += 1;
             let status = if *asked == 1 { cell.get() } else { 200 };
-            let response = Response::builder().status(status).body(Empty::<Bytes>::new());
+            let response = Response::builder()
+                .status(status)
+                .body(Empty::<Bytes>::new());
             std::future::ready(Ok::<_, Infallible>(response.unwrap()))
         }
     });
     let response = layer(2).layer(inner).oneshot(request(Method::GET)).await;
-    assert_eq!((status(response), *asked.lock().unwrap()), (StatusCode::OK, 2));
+    assert_eq!(
+        (status(response), *asked.lock().unwrap()),
+        (StatusCode::OK, 2)
+    );
 }

@@ -129,7 +129,8 @@ fn what_is_no_pattern_is_refused() {
     ] {
         assert_eq!(fault(text), expected, "{text}");
     }
-    assert!(Pattern::parse(&long_name[1..].replacen('.', "", 1)).is_ok());
+    let (longest, _) = long_name.split_at(253);
+    assert!(Pattern::parse(longest).is_ok());
     assert!(Pattern::parse(&long_label[1..]).is_ok());
 }
 

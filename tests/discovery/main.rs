@@ -1,0 +1,4 @@
+//! Regions that are discovered, over real sockets.
+
+mod lazy;
+mod support;
