@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::scaled;
+
 /// Waits that grow exponentially up to a cap, each shortened at random.
 ///
 /// The wait before attempt n+1 is drawn from `min(cap, base * factor^(n-1))` by the [`Jitter`].
@@ -101,9 +103,7 @@ impl Backoff {
             Jitter::Equal => 0.5 + chance / 2.0,
             Jitter::Full => chance,
         };
-        // Not `mul_f64`, which panics where the product is rounded up beyond `Duration::MAX`.
-        let wait = Duration::try_from_secs_f64(ceiling.as_secs_f64() * share);
-        wait.unwrap_or(ceiling).min(ceiling)
+        scaled(ceiling, share).min(ceiling)
     }
 
     fn ceiling(&self, n: u32) -> Duration {

@@ -47,6 +47,7 @@ mod presets;
 mod pushback;
 mod regions;
 mod report;
+mod time;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

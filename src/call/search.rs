@@ -107,13 +107,13 @@ impl Call {
 
     /// Takes up what was found.
     pub(crate) fn searched(&mut self, fetched: Fetched) {
-        match fetched {
+        self.past().search = match fetched {
             Ok(view) => {
-                self.past().search = Search::Found;
                 self.adopt(view);
+                Search::Found
             }
-            Err(_) => self.past().search = Search::Failed,
-        }
+            Err(_) => Search::Failed,
+        };
     }
 
     /// A second region sent the call away, so the list is not to be relied on.

@@ -4,7 +4,7 @@ use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Client, DiscoveryError, Home, Homes, Query,
+    Client, Discovery, DiscoveryError, Home, Homes, Query,
     ask::{Faults, Target, ask},
     document::Document,
     error::Fault,
@@ -26,6 +26,7 @@ pub(super) async fn fetch(
     generation: u64,
 ) -> Fetched {
     let discovery = &homes.discovery;
+    let impatience = Impatience::new(&home, discovery);
     let mut faults = Vec::new();
     let found = timeout(discovery.timeout, async {
         match (&discovery.source, client, &discovery.invalid) {
@@ -50,20 +51,51 @@ pub(super) async fn fetch(
         }
     })
     .await;
+    impatience.ends();
     let found = found.unwrap_or_else(|_| {
         faults.push((None, Fault::Timeout));
         None
     });
     match found {
-        Some(list) => {
-            report::regions_refreshed(home.origin(), list.regions.len(), list.ttl);
-            Ok(home.found(&homes, generation, list))
-        }
+        Some(list) => Ok(home.found(&homes, generation, list)),
         None => {
             let error = DiscoveryError::new(home.origin().clone(), faults);
             let wait = home.failed(discovery);
             report::discovery_failed(&error, wait);
             Err(error)
+        }
+    }
+}
+
+/// Counts a fetch as failed that everybody gave up who waited for it, if it had its time. Otherwise
+/// callers who wait for less than a fetch may take would begin one after the other.
+struct Impatience<'a> {
+    home: &'a Home,
+    discovery: &'a Discovery,
+    since: Instant,
+    is_over: bool,
+}
+
+impl<'a> Impatience<'a> {
+    fn new(home: &'a Home, discovery: &'a Discovery) -> Self {
+        Self {
+            home,
+            discovery,
+            since: Instant::now(),
+            is_over: false,
+        }
+    }
+
+    fn ends(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Impatience<'_> {
+    fn drop(&mut self) {
+        // A caller who cancels at once says nothing of discovery.
+        if !self.is_over && self.since.elapsed() >= self.discovery.timeout / 4 {
+            self.home.failed(self.discovery);
         }
     }
 }

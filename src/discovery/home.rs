@@ -17,6 +17,7 @@ use super::{
 use crate::{
     region::{Board, Origin, Region},
     report,
+    time::{after, scaled},
 };
 
 /// What is known of one home: its list of regions, how old that is, and who is asking for another.
@@ -103,6 +104,8 @@ struct State {
 #[derive(Debug)]
 struct List {
     came_at: Instant,
+    /// How old it was then.
+    age: Duration,
     fresh_until: Instant,
     /// Regions that had sent calls away before this list came, which therefore knows of it.
     wrong: Vec<Origin>,
@@ -170,16 +173,19 @@ impl Home {
         client: Option<Arc<dyn Client>>,
     ) -> Flight {
         let mut state = self.lock();
-        if let Need::Instead(of) = need {
-            state.wrong.push(of.clone());
+        let under_way = state.flight.as_ref().and_then(WeakFlight::upgrade);
+        let flight = under_way.unwrap_or_else(|| {
+            let (homes, home) = (homes.clone(), self.clone());
+            let fetch = fetch::fetch(homes, home, query, client, state.generation);
+            let flight = fetch.boxed().shared();
+            state.flight = flight.downgrade();
+            state.wrong.clear();
+            flight
+        });
+        match need {
+            Need::Instead(of) if !state.wrong.contains(of) => state.wrong.push(of.clone()),
+            Need::Instead(_) | Need::Another => {}
         }
-        if let Some(flight) = state.flight.as_ref().and_then(WeakFlight::upgrade) {
-            return flight;
-        }
-        let (homes, home) = (homes.clone(), self.clone());
-        let fetch = fetch::fetch(homes, home, query, client, state.generation);
-        let flight = fetch.boxed().shared();
-        state.flight = flight.downgrade();
         flight
     }
 
@@ -205,16 +211,16 @@ impl Home {
     pub(super) fn found(&self, homes: &Homes, generation: u64, list: Usable) -> Arc<View> {
         let mut state = self.lock();
         state.flight = None;
-        if state.generation != generation {
-            return self.view();
+        if state.generation == generation {
+            self.install(&mut state, homes, list)
+        } else {
+            self.view()
         }
-        self.install(&mut state, homes, list)
     }
 
     /// Somebody who knows brings a list.
     pub(crate) fn push(&self, homes: &Homes, list: RegionList) {
         let list = Usable::from_list(list, self.origin(), &homes.discovery);
-        report::regions_refreshed(self.origin(), list.regions.len(), list.ttl);
         self.install(&mut self.lock(), homes, list);
     }
 
@@ -226,9 +232,10 @@ impl Home {
             return;
         }
         let now = Instant::now();
-        let forgotten_at = now.checked_add(max_stale - age);
+        let forgotten_at = Some(after(now, max_stale - age));
         state.list = Some(List {
-            came_at: now.checked_sub(age).unwrap_or(now),
+            came_at: now,
+            age,
             fresh_until: now,
             wrong: Vec::new(),
         });
@@ -237,17 +244,19 @@ impl Home {
     }
 
     fn install(&self, state: &mut State, homes: &Homes, list: Usable) -> Arc<View> {
+        report::regions_refreshed(self.origin(), list.regions.len(), list.ttl);
         let now = Instant::now();
         state.generation += 1;
         state.quiet_until = None;
         let wrong = std::mem::take(&mut state.wrong);
-        let fresh_until = list.ttl.and_then(|ttl| now.checked_add(ttl));
-        let forgotten_at = fresh_until.and_then(|t| t.checked_add(homes.discovery.max_stale));
+        let fresh_until = list.ttl.map(|ttl| after(now, ttl));
+        let forgotten_at = fresh_until.map(|until| after(until, homes.discovery.max_stale));
         let view = Arc::new(homes.view_of(&self.region, list.regions, forgotten_at));
         match fresh_until {
             Some(fresh_until) => {
                 state.list = Some(List {
                     came_at: now,
+                    age: Duration::ZERO,
                     fresh_until,
                     wrong,
                 });
@@ -275,13 +284,14 @@ impl Home {
         self.view.store(Arc::new(alone));
     }
 
-    /// A fetch failed: says for how long discovery is left alone.
+    /// A fetch failed, or was given up when it had taken too long: says for how long discovery is
+    /// left alone.
     pub(super) fn failed(&self, discovery: &Discovery) -> Duration {
         let mut state = self.lock();
         state.flight = None;
         state.wrong.clear();
-        let wait = discovery.negative_ttl.mul_f64(0.5 + fastrand::f64());
-        state.quiet_until = Instant::now().checked_add(wait);
+        let wait = scaled(discovery.negative_ttl, 0.5 + fastrand::f64());
+        state.quiet_until = Some(after(Instant::now(), wait));
         wait
     }
 
@@ -291,7 +301,7 @@ impl Home {
         let view = self.peek();
         let list = state.list.as_ref().filter(|_| !view.is_forgotten(now))?;
         let age = now.saturating_duration_since(list.came_at);
-        Some((view.board.regions().to_vec(), age))
+        Some((view.board.regions().to_vec(), list.age.saturating_add(age)))
     }
 }
 

@@ -79,9 +79,10 @@ impl Homes {
                 let view = self.view_of(&region, Vec::new(), None);
                 let home = Arc::new(Home::new(region, view));
                 if known.len() >= MAX_HOMES {
-                    let used = |home: &Arc<Home>| home.used.load(Ordering::Relaxed);
-                    let oldest = known.iter().map(used).min();
-                    known.retain(|home| Some(used(home)) != oldest);
+                    let used = |&place: &usize| known[place].used.load(Ordering::Relaxed);
+                    if let Some(oldest) = (0..known.len()).min_by_key(used) {
+                        known.swap_remove(oldest);
+                    }
                 }
                 known.push(home.clone());
                 self.known.store(Arc::new(known));

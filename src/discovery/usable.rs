@@ -4,6 +4,7 @@ use super::{Discovery, RegionList, document, freshness::Freshness};
 use crate::{
     region::{Origin, Refusal, Region},
     report,
+    time::scaled,
 };
 
 /// A list of which only what is trusted is left.
@@ -29,7 +30,7 @@ impl Usable {
             Some(Freshness::For(ttl)) => Some(ttl),
             None => Some(discovery.default_ttl),
         };
-        let spread = |ttl: Duration| ttl.mul_f64(1.0 - fastrand::f64() / 10.0);
+        let spread = |ttl: Duration| scaled(ttl, 1.0 - fastrand::f64() / 10.0);
         Self {
             regions: trusted(regions, malformed, home, discovery),
             ttl: ttl.map(|ttl| spread(ttl.min(discovery.max_ttl))),

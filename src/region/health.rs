@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     backoff::{Backoff, Jitter},
     classify::Blame,
+    time::after,
 };
 
 /// What makes a region pass as failed, and for how long it is passed over.
@@ -269,10 +270,4 @@ impl Memory {
             }
         }
     }
-}
-
-fn after(now: Instant, wait: Duration) -> Instant {
-    // An instant that the clock cannot express is one nobody will live to see; any far one does.
-    now.checked_add(wait)
-        .unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 24 * 3600))
 }
