@@ -29,7 +29,7 @@ use tower::{
         budget::{Budget, TpsBudget},
     },
 };
-use tower_failover::{FailoverLayer, Regions};
+use tower_failover::{Discovery, FailoverLayer, Regions};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -120,6 +120,11 @@ fn failover() -> tower_failover::Failover<Sink> {
     FailoverLayer::new(regions.expect("two origins")).layer(Sink)
 }
 
+fn discovered() -> tower_failover::Failover<Sink> {
+    let discovery = Discovery::http("/settings/regions").hosts(["*.example.com"]);
+    FailoverLayer::new(Regions::discover(discovery)).layer(Sink)
+}
+
 /// A request with headers as servers and clients make them: parsed from text, each value with a
 /// buffer of its own.
 fn request<B>(method: &str, headers: usize, body: B) -> Request<B> {
@@ -208,6 +213,14 @@ mod empty {
     #[divan::bench(args = HEADERS)]
     fn failover(bencher: Bencher<'_, '_>, headers: usize) {
         bench(bencher, super::failover(), || {
+            request("GET", headers, Empty::<Bytes>::new())
+        });
+    }
+
+    /// Where the regions are discovered, once the home is known.
+    #[divan::bench(args = HEADERS)]
+    fn failover_discovered(bencher: Bencher<'_, '_>, headers: usize) {
+        bench(bencher, super::discovered(), || {
             request("GET", headers, Empty::<Bytes>::new())
         });
     }

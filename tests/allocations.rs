@@ -14,7 +14,7 @@ use http::{Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service};
-use tower_failover::{FailoverLayer, Regions, Replay};
+use tower_failover::{Discovery, FailoverLayer, Regions, Replay};
 
 #[derive(Clone)]
 struct Sink;
@@ -84,6 +84,10 @@ where
     .count_total
 }
 
+fn body() -> Full<Bytes> {
+    Full::new(shared(1024))
+}
+
 fn layer() -> FailoverLayer {
     let regions = Regions::fixed(["https://eu.example.com", "https://us.example.com"]);
     FailoverLayer::new(regions.unwrap())
@@ -100,6 +104,19 @@ fn the_layer_allocates_once_for_the_head_whatever_the_headers() {
         let bare = allocations(&mut Sink, Method::PUT, headers, Full::new(shared(1024)));
         assert_eq!(bare, 0);
     }
+}
+
+#[test]
+fn a_home_whose_regions_are_discovered_costs_no_more_once_it_is_known() {
+    let discovery = Discovery::http("/regions").hosts(["*.example.com"]);
+    let mut service = FailoverLayer::new(Regions::discover(discovery)).layer(Sink);
+    let mut get = |headers| allocations(&mut service, Method::GET, headers, body());
+    let first = get(0);
+    assert!(first > 1, "the home is remembered: {first}");
+    assert_eq!((get(0), get(20)), (1, 1));
+    let elsewhere = Discovery::http("/regions").hosts(["*.example.org"]);
+    let mut elsewhere = FailoverLayer::new(Regions::discover(elsewhere)).layer(Sink);
+    assert_eq!(allocations(&mut elsewhere, Method::GET, 20, body()), 0);
 }
 
 #[test]
@@ -127,7 +144,6 @@ fn a_streamed_mebibyte_takes_one_allocation_more() {
 #[test]
 fn a_call_that_cannot_be_replayed_allocates_nothing() {
     for method in [Method::PUT, Method::POST] {
-        let body = || Full::new(shared(1024));
         let mut off = layer().max_attempts(1).layer(Sink);
         assert_eq!(allocations(&mut off, method.clone(), 20, body()), 0);
         let single = Regions::fixed(["https://eu.example.com"]).unwrap();
