@@ -114,3 +114,24 @@ fn forbids(line: &HeaderValue) -> bool {
             .split(|byte| *byte == b',')
             .any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"no-store"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).unwrap();
+        seeds
+            .map(|seed| fs::read(seed.unwrap().path()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_corpus_keeps_the_promises_of_the_parsers() {
+        let (documents, headers) = (corpus("document"), corpus("cache_control"));
+        assert!(documents.len() > 10 && headers.len() > 10);
+        documents.iter().for_each(|bytes| super::document(bytes));
+        headers.iter().for_each(|bytes| super::cache_control(bytes));
+    }
+}

@@ -49,7 +49,7 @@ mod regions;
 mod report;
 mod time;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 
