@@ -59,7 +59,7 @@ pub use self::{
     budget::Budget,
     discovery::{Discovery, Query, RegionList, Snapshot},
     error::{Error, ErrorKind},
-    handle::Handle,
+    handle::{Handle, Refresh},
     layer::FailoverLayer,
     policy::{Override, Replay},
     region::{Health, Order, Region},
