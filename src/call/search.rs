@@ -105,15 +105,21 @@ impl Call {
         Some(self.left(now)?.saturating_sub(min))
     }
 
-    /// Takes up what was found.
+    /// Takes up what was found, or else what came from elsewhere meanwhile.
     pub(crate) fn searched(&mut self, fetched: Fetched) {
-        self.past().search = match fetched {
+        match fetched {
             Ok(view) => {
+                self.past().search = Search::Found;
                 self.adopt(view);
-                Search::Found
             }
-            Err(_) => Search::Failed,
-        };
+            Err(_) => {
+                self.past().search = Search::Failed;
+                if let Some(Found { home, .. }) = &self.found {
+                    let view = self.shared.directory.view_of(home, Instant::now());
+                    self.adopt(view);
+                }
+            }
+        }
     }
 
     /// A second region sent the call away, so the list is not to be relied on.

@@ -31,7 +31,7 @@ pub(super) struct Target {
     pub(super) is_trusted: bool,
 }
 
-/// Who failed to answer, and how.
+/// Who was asked and did not answer with a list, and how not.
 pub(super) type Faults = Vec<(Option<Origin>, Fault)>;
 
 /// Asks the targets for the document at `path`, one after the other: the next one when one has
@@ -50,7 +50,10 @@ pub(super) async fn ask(
     loop {
         if let Some(target) = targets.pop_front() {
             let answer = client.get(request(&target, path, headers));
-            asked.push(async move { (target.origin, answer.await.and_then(parse)) });
+            // Until there is an answer, for who never gives one is named too.
+            let turn = faults.len();
+            faults.push((Some(target.origin), Fault::Timeout));
+            asked.push(async move { (turn, answer.await.and_then(parse)) });
         }
         let answer = match targets.is_empty() {
             true => asked.next().await,
@@ -61,7 +64,7 @@ pub(super) async fn ask(
         };
         match answer {
             Some((_, Ok(found))) => return Some(found),
-            Some((origin, Err(fault))) => faults.push((Some(origin), fault)),
+            Some((turn, Err(fault))) => faults[turn].1 = fault,
             None => return None,
         }
     }

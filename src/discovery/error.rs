@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     Document(InvalidDocument),
     /// There was no answer in time.
     Timeout,
+    /// Discovery failed a moment ago, and is left alone.
+    NotNow,
     /// The service of the user's failed.
     Service(BoxError),
     /// No client has called yet, so there is none to ask with.
@@ -58,6 +60,10 @@ impl DiscoveryError {
 
     pub(crate) fn no_home() -> Self {
         Self::not_asked(Fault::NoHome)
+    }
+
+    pub(super) fn not_now(home: Origin) -> Self {
+        Self::new(home, vec![(None, Fault::NotNow)])
     }
 
     pub(super) fn no_client() -> Self {
@@ -122,6 +128,7 @@ impl fmt::Display for Fault {
             Self::Body => f.write_str("the document breaks off"),
             Self::Document(error) => error.fmt(f),
             Self::Timeout => f.write_str("no answer in time"),
+            Self::NotNow => f.write_str("discovery failed a moment ago"),
             Self::Service(_) => f.write_str("the discovery service failed"),
             Self::NoClient => f.write_str("there is no client to ask with before its first call"),
             Self::NoHome => f.write_str("not a home that regions are discovered for"),

@@ -53,7 +53,10 @@ pub(super) async fn fetch(
     .await;
     impatience.ends();
     let found = found.unwrap_or_else(|_| {
-        faults.push((None, Fault::Timeout));
+        // Where it is not known who was asked.
+        if faults.is_empty() {
+            faults.push((None, Fault::Timeout));
+        }
         None
     });
     match found {

@@ -8,11 +8,12 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, ready};
 use tokio::time::Instant;
 
 use super::{
-    Client, Discovery, Flight, Homes, Query, RegionList, fetch, flight::WeakFlight, usable::Usable,
+    Client, Discovery, DiscoveryError, Flight, Homes, Query, RegionList, fetch, flight::WeakFlight,
+    usable::Usable,
 };
 use crate::{
     region::{Board, Origin, Region},
@@ -111,6 +112,23 @@ struct List {
     wrong: Vec<Origin>,
 }
 
+impl State {
+    fn is_known(&self, need: Need<'_>, now: Instant) -> Known {
+        let fresh = self.list.as_ref().filter(|list| now < list.fresh_until);
+        let does = match need {
+            Need::Another => fresh.is_some(),
+            Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
+        };
+        if does {
+            Known::Enough
+        } else if self.quiet_until.is_some_and(|until| now < until) {
+            Known::NotNow
+        } else {
+            Known::TooLittle
+        }
+    }
+}
+
 impl Home {
     pub(super) fn new(region: Region, view: View) -> Self {
         Self {
@@ -149,22 +167,10 @@ impl Home {
 
     /// Whether what is known of the regions does.
     pub(crate) fn is_known(&self, need: Need<'_>, now: Instant) -> Known {
-        let state = self.lock();
-        let fresh = state.list.as_ref().filter(|list| now < list.fresh_until);
-        let does = match need {
-            Need::Another => fresh.is_some(),
-            Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
-        };
-        if does {
-            Known::Enough
-        } else if state.quiet_until.is_some_and(|until| now < until) {
-            Known::NotNow
-        } else {
-            Known::TooLittle
-        }
+        self.lock().is_known(need, now)
     }
 
-    /// Joins the fetch that is under way, or begins one.
+    /// Joins the fetch that is under way, or begins one, unless what is known does by now.
     pub(crate) fn search(
         self: &Arc<Self>,
         homes: &Arc<Homes>,
@@ -173,6 +179,15 @@ impl Home {
         client: Option<Arc<dyn Client>>,
     ) -> Flight {
         let mut state = self.lock();
+        // Since the caller looked, a fetch may have ended, or a list have come.
+        let known = match state.is_known(need, Instant::now()) {
+            Known::TooLittle => None,
+            Known::Enough => Some(Ok(self.view())),
+            Known::NotNow => Some(Err(DiscoveryError::not_now(self.origin().clone()))),
+        };
+        if let Some(known) = known {
+            return ready(known).boxed().shared();
+        }
         let under_way = state.flight.as_ref().and_then(WeakFlight::upgrade);
         let flight = under_way.unwrap_or_else(|| {
             let (homes, home) = (homes.clone(), self.clone());

@@ -36,7 +36,8 @@ impl Homes {
             arrangement,
             known: ArcSwap::default(),
             writing: Mutex::default(),
-            clock: AtomicU64::new(0),
+            // Ahead of the homes, which begin with 0: none counts as the one used last before it was.
+            clock: AtomicU64::new(1),
             client: OnceLock::new(),
         }
     }
@@ -44,7 +45,7 @@ impl Homes {
     /// The home of a request, or `None` when no regions are discovered for it. `client` is kept if it
     /// is the first.
     ///
-    /// Takes a lock and allocates only for a home that is not known.
+    /// Takes a lock and allocates only for a home that is not known, and for the first client.
     pub(crate) fn home_of(
         &self,
         uri: &Uri,
@@ -54,6 +55,8 @@ impl Homes {
         let known = self.known.load();
         let is_home = |home: &&Arc<Home>| home.origin().is_of(scheme, authority);
         if let Some(home) = known.iter().find(is_home) {
+            // A push or a snapshot may have made it known before any call.
+            self.keep(client);
             home.touch(&self.clock);
             return Some(home.clone());
         }
@@ -61,7 +64,7 @@ impl Homes {
             return None;
         }
         let origin = Origin::of(scheme, authority)?;
-        self.client.get_or_init(client);
+        self.keep(client);
         self.home_at(origin)
     }
 
@@ -104,6 +107,12 @@ impl Homes {
             None if self.discovery.source.needs_client() => Err(DiscoveryError::no_client()),
             client => Ok(client.cloned()),
         }
+    }
+
+    /// Whether this home is known, or can be without another one making room.
+    pub(super) fn has_room_for(&self, origin: &Origin) -> bool {
+        let known = self.known.load();
+        known.len() < MAX_HOMES || known.iter().any(|home| home.origin() == origin)
     }
 
     pub(super) fn known(&self) -> Arc<Vec<Arc<Home>>> {

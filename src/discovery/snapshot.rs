@@ -1,4 +1,7 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -22,13 +25,13 @@ use crate::region::{Origin, Region};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     #[serde(default)]
     homes: Vec<Known>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     home: String,
     /// When the list came, in seconds since 1970.
@@ -36,7 +39,7 @@ struct Known {
     regions: Vec<Listed>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Listed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -67,6 +70,10 @@ impl Snapshot {
             let Some(home) = Origin::parse(&known.home).ok() else {
                 continue;
             };
+            // Homes in use make no room for those of another time.
+            if !homes.has_room_for(&home) {
+                continue;
+            }
             // A clock that was set back makes nothing younger than now.
             let age = today.saturating_sub(Duration::from_secs(known.came_at));
             let listed = known.regions.iter().take(document::MAX_REGIONS);
@@ -89,6 +96,15 @@ impl Listed {
 
     fn region(&self) -> Option<Region> {
         document::region(self.name.as_deref(), &self.origin)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever wrote it may have written more than origins.
+        let homes = self.homes.iter();
+        let homes: Vec<_> = homes.flat_map(|known| Origin::parse(&known.home)).collect();
+        f.debug_struct("Snapshot").field("homes", &homes).finish()
     }
 }
 

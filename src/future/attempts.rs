@@ -413,6 +413,9 @@ where
         // called while it still stood in line for a permit, and would get one during the wait.
         let replays = replays(self.replays);
         replays.service = replays.service.clone();
+        // A list may have come from elsewhere. This search was for the attempt that is over, and what
+        // it finds must not end the next one.
+        *self.search = None;
         // No wait, no timer.
         let timer = (!next.wait.is_zero()).then(|| sleep(next.wait));
         self.call.move_on(cause, next, now);

@@ -13,14 +13,17 @@ impl FailoverLayer {
     ///
     /// It does what LiveKit's own server SDKs do: the regions are asked of `/settings/regions` at the
     /// first failure; every call has a random `X-Livekit-Request-Id`, the same on all its attempts,
-    /// and is replayed also when it may have been processed; a `451` leads a project that is pinned
-    /// to some regions to one of them, even where failover is off for the call.
+    /// unless the caller gave it one; and it is replayed also when it may have been processed.
+    ///
+    /// A `451` leads a project that is pinned to some regions to one of them, even where failover is
+    /// off for the call; the SDKs are about to do so.
     ///
     /// # Defaults
     ///
     /// 3 attempts, up to 200 and then 400 ms between them, 10 s until another region is tried, all as
-    /// in the SDKs. No attempt is begun with less than 5 s left of a
-    /// [`total_timeout`](Self::total_timeout); for a `451` any time will do.
+    /// in the SDKs. The last attempt has no timeout of its own. A later attempt is begun only with more
+    /// than 5 s left of a [`total_timeout`](Self::total_timeout), so that one of 5 s allows none; for a
+    /// `451` any time will do.
     ///
     /// # What it does better
     ///
@@ -28,7 +31,7 @@ impl FailoverLayer {
     ///   and seeds where one builds the layer from [`Discovery`]. The SDKs ask the host that just
     ///   failed, and no other.
     /// - One discovery at a time, shared by all calls that wait; after a failure the next one comes 5
-    ///   to 15 s later. The SDKs send one for each call that fails.
+    ///   to 15 s later. Most SDKs send one for each call that fails, and none waits after a failure.
     /// - A dead region is remembered: later calls go straight to another one, and do not wait for its
     ///   timeout first.
     /// - The waits are jittered, and a [`Budget`](crate::Budget) ends replays in a total outage; the
@@ -37,7 +40,8 @@ impl FailoverLayer {
     ///   take 32 s.
     /// - `no-store`, `no-cache` and `Age` are obeyed, `max-age` is bounded, lists are given up after a
     ///   day, and only 128 homes are kept.
-    /// - Credentials and calls go to LiveKit's hosts alone, over TLS, whatever a list says.
+    /// - Credentials and calls go only to hosts of home's own domain, and over TLS if home is, whatever
+    ///   a list says.
     /// - Bodies stream, up to 1 MiB is kept for a replay. `501` and the like, which no other region
     ///   answers differently, are not replayed.
     pub fn livekit() -> Self {

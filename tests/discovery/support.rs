@@ -1,5 +1,11 @@
 //! A client over the layer, and a project in several regions to call.
 
+mod events;
+mod lists;
+mod net;
+mod untrusted;
+mod world;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +21,12 @@ use tower::{Layer, ServiceExt};
 use tower_failover::{
     Backoff, Discovery, Error, Failover, FailoverLayer, Regions, replay::ReplayBody,
 };
+
+pub(crate) use events::Events;
+pub(crate) use lists::{json_of, lists};
+pub(crate) use net::*;
+pub(crate) use untrusted::Untrusted;
+pub(crate) use world::*;
 
 /// Where the regions are asked for.
 pub(crate) const PATH: &str = "/settings/regions";
