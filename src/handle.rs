@@ -6,10 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::{
-    discovery::{DiscoveryError, Flight, Home, Homes, Need, Query, RegionList, Snapshot},
+    discovery::{self, DiscoveryError, Flight, Home, Homes, Need, Query, RegionList, Snapshot},
     region::{self, Origin},
     regions::Directory,
 };
@@ -60,13 +61,20 @@ impl Handle {
     /// future is polled. Who does not want to wait for that drops it: the next call that needs the
     /// list asks for it then.
     ///
-    /// Before the first failure it is the warm-up that lets that failure pass without a fetch; see
+    /// If it fails, calls go on as if nothing had happened. Before the first failure it is the warm-up
+    /// that lets that failure pass without a fetch; see
     /// [`Failover::warm_up`](crate::Failover::warm_up) for one before the first call.
     pub fn refresh(&self, home: impl AsRef<str>) -> Refresh {
+        self.refresh_with(home, &HeaderMap::new())
+    }
+
+    /// As [`refresh`](Self::refresh), with these headers, as a call would have them: a discovery that
+    /// wants credentials gets them here.
+    pub fn refresh_with(&self, home: impl AsRef<str>, headers: &HeaderMap) -> Refresh {
         let fetch = || {
             let (homes, home) = self.home(home.as_ref())?;
             home.expire(Instant::now());
-            let query = Query::new(home.origin().clone());
+            let query = Query::new(home.origin().clone(), discovery::carried(headers, None));
             let client = homes.asker()?;
             Ok(home.search(homes, Need::Another, query, client))
         };

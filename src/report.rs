@@ -227,8 +227,8 @@ pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Durat
     );
 }
 
-pub(crate) fn discovery_failed(error: &DiscoveryError, wait: Duration) {
-    info!(target: TARGET, %error, retry_ms = millis(wait), "discovery failed");
+pub(crate) fn discovery_failed(error: &DiscoveryError, wait: Option<Duration>) {
+    info!(target: TARGET, %error, retry_ms = wait.map(millis), "discovery failed");
 }
 
 pub(crate) fn region_refused(home: &Origin, refused: usize, first: Option<&Refusal>) {

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -79,8 +79,21 @@ impl<S> Failover<S> {
     /// # Errors
     ///
     /// When no list can be had, or `home` is no origin that regions are discovered for. Calls go on
-    /// as if nothing had happened, and discovery is not tried again for a while.
+    /// as if nothing had happened.
     pub fn warm_up<B, R>(&self, home: impl AsRef<str>) -> Refresh
+    where
+        S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Send + 'static,
+        R: Body + Send + 'static,
+    {
+        self.warm_up_with(home, &HeaderMap::new())
+    }
+
+    /// As [`warm_up`](Self::warm_up), with these headers, as a call would have them: a discovery that
+    /// wants credentials gets them here.
+    pub fn warm_up_with<B, R>(&self, home: impl AsRef<str>, headers: &HeaderMap) -> Refresh
     where
         S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -93,7 +106,7 @@ impl<S> Failover<S> {
             None => Refresh::done(),
             Some(homes) => {
                 homes.keep(|| client(&self.inner));
-                Handle::new(directory.clone()).refresh(home)
+                Handle::new(directory.clone()).refresh_with(home, headers)
             }
         }
     }

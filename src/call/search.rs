@@ -93,8 +93,8 @@ impl Call {
         };
         let tried = self.tried().iter().chain([&self.place]);
         let excluded = tried.map(|&place| self.board().region(place).clone());
-        let query = Query::new(home.origin().clone());
-        let query = query.of_call(headers, excluded.collect(), here.clone());
+        let query = Query::new(home.origin().clone(), headers);
+        let query = query.of_call(excluded.collect(), here.clone());
         home.search(homes, need, query, Some(client))
     }
 

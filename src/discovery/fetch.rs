@@ -9,6 +9,7 @@ use super::{
     document::Document,
     error::Fault,
     flight::Fetched,
+    home::Ticket,
     source::Source,
     usable::Usable,
 };
@@ -23,10 +24,11 @@ pub(super) async fn fetch(
     home: Arc<Home>,
     query: Query,
     client: Option<Arc<dyn Client>>,
-    generation: u64,
+    ticket: Ticket,
 ) -> Fetched {
     let discovery = &homes.discovery;
-    let impatience = Impatience::new(&home, discovery);
+    let is_needed = query.migrating_from().is_some();
+    let impatience = Impatience::new(&home, discovery, is_needed.then_some(ticket));
     let mut faults = Vec::new();
     let found = timeout(discovery.timeout, async {
         match (&discovery.source, client, &discovery.invalid) {
@@ -60,10 +62,15 @@ pub(super) async fn fetch(
         None
     });
     match found {
-        Some(list) => Ok(home.found(&homes, generation, list)),
+        Some(list) => Ok(home.found(&homes, ticket, list)),
         None => {
             let error = DiscoveryError::new(home.origin().clone(), faults);
-            let wait = home.failed(discovery);
+            let wait = if is_needed {
+                home.failed(discovery, ticket)
+            } else {
+                home.failed_in_vain(ticket);
+                None
+            };
             report::discovery_failed(&error, wait);
             Err(error)
         }
@@ -76,29 +83,31 @@ struct Impatience<'a> {
     home: &'a Home,
     discovery: &'a Discovery,
     since: Instant,
-    is_over: bool,
+    /// `None` when it is over, or no call needed it.
+    ticket: Option<Ticket>,
 }
 
 impl<'a> Impatience<'a> {
-    fn new(home: &'a Home, discovery: &'a Discovery) -> Self {
+    fn new(home: &'a Home, discovery: &'a Discovery, ticket: Option<Ticket>) -> Self {
         Self {
             home,
             discovery,
             since: Instant::now(),
-            is_over: false,
+            ticket,
         }
     }
 
     fn ends(mut self) {
-        self.is_over = true;
+        self.ticket = None;
     }
 }
 
 impl Drop for Impatience<'_> {
     fn drop(&mut self) {
         // A caller who cancels at once says nothing of discovery.
-        if !self.is_over && self.since.elapsed() >= self.discovery.timeout / 4 {
-            self.home.failed(self.discovery);
+        let was_long = self.since.elapsed() >= self.discovery.timeout / 4;
+        if let Some(ticket) = self.ticket.filter(|_| was_long) {
+            self.home.failed(self.discovery, ticket);
         }
     }
 }

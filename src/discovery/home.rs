@@ -95,11 +95,21 @@ struct State {
     list: Option<List>,
     /// After a failure, when discovery is tried again.
     quiet_until: Option<Instant>,
-    flight: Option<WeakFlight>,
+    flight: Option<UnderWay>,
+    /// How many fetches there were.
+    flights: u64,
     /// The regions that sent calls away since the flight was begun.
     wrong: Vec<Origin>,
     /// How many lists there were. A fetch that was begun before the last one came is out of date.
     generation: u64,
+}
+
+/// The latest fetch, if it has not ended.
+struct UnderWay {
+    flight: WeakFlight,
+    number: u64,
+    /// Whether it asks with no headers of anybody's.
+    is_bare: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +122,18 @@ struct List {
     wrong: Vec<Origin>,
 }
 
+/// Which fetch it is, and how many lists there were when it was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    generation: u64,
+}
+
 impl State {
+    fn end(&mut self, fetch: Ticket) {
+        self.flight.take_if(|flight| flight.number == fetch.number);
+    }
+
     fn is_known(&self, need: Need<'_>, now: Instant) -> Known {
         let fresh = self.list.as_ref().filter(|list| now < list.fresh_until);
         let does = match need {
@@ -188,12 +209,26 @@ impl Home {
         if let Some(known) = known {
             return ready(known).boxed().shared();
         }
-        let under_way = state.flight.as_ref().and_then(WeakFlight::upgrade);
-        let flight = under_way.unwrap_or_else(|| {
+        let is_bare = query.headers().is_empty();
+        let joined = state.flight.as_ref().filter(|flight| {
+            // What is denied to who shows no credentials is not denied to who does.
+            is_bare || !flight.is_bare
+        });
+        let joined = joined.and_then(|under_way| under_way.flight.upgrade());
+        let flight = joined.unwrap_or_else(|| {
+            state.flights += 1;
+            let ticket = Ticket {
+                number: state.flights,
+                generation: state.generation,
+            };
             let (homes, home) = (homes.clone(), self.clone());
-            let fetch = fetch::fetch(homes, home, query, client, state.generation);
+            let fetch = fetch::fetch(homes, home, query, client, ticket);
             let flight = fetch.boxed().shared();
-            state.flight = flight.downgrade();
+            state.flight = flight.downgrade().map(|flight| UnderWay {
+                flight,
+                number: ticket.number,
+                is_bare,
+            });
             state.wrong.clear();
             flight
         });
@@ -221,12 +256,11 @@ impl Home {
         }
     }
 
-    /// A fetch that was begun at this `generation` brought a list. If another one came meanwhile that
-    /// one stays, for it is newer.
-    pub(super) fn found(&self, homes: &Homes, generation: u64, list: Usable) -> Arc<View> {
+    /// A fetch brought a list. If another one came since it was begun that one stays, for it is newer.
+    pub(super) fn found(&self, homes: &Homes, fetch: Ticket, list: Usable) -> Arc<View> {
         let mut state = self.lock();
-        state.flight = None;
-        if state.generation == generation {
+        state.end(fetch);
+        if state.generation == fetch.generation {
             self.install(&mut state, homes, list)
         } else {
             self.view()
@@ -243,10 +277,11 @@ impl Home {
     pub(super) fn restored(&self, homes: &Homes, regions: Vec<Region>, age: Duration) {
         let mut state = self.lock();
         let max_stale = homes.discovery.max_stale;
-        if state.list.is_some() || age >= max_stale {
+        let now = Instant::now();
+        let is_known = state.list.is_some() && !self.peek().is_forgotten(now);
+        if is_known || age >= max_stale {
             return;
         }
-        let now = Instant::now();
         let forgotten_at = Some(after(now, max_stale - age));
         state.list = Some(List {
             came_at: now,
@@ -299,15 +334,22 @@ impl Home {
         self.view.store(Arc::new(alone));
     }
 
-    /// A fetch failed, or was given up when it had taken too long: says for how long discovery is
-    /// left alone.
-    pub(super) fn failed(&self, discovery: &Discovery) -> Duration {
+    /// A fetch failed that a call needed, or was given up when it had taken too long: says for how
+    /// long discovery is left alone.
+    pub(super) fn failed(&self, discovery: &Discovery, fetch: Ticket) -> Option<Duration> {
         let mut state = self.lock();
-        state.flight = None;
-        state.wrong.clear();
+        state.end(fetch);
+        if state.generation != fetch.generation {
+            return None;
+        }
         let wait = scaled(discovery.negative_ttl, 0.5 + fastrand::f64());
         state.quiet_until = Some(after(Instant::now(), wait));
-        wait
+        Some(wait)
+    }
+
+    /// A fetch failed that no call needed, which is no reason not to try when one does.
+    pub(super) fn failed_in_vain(&self, fetch: Ticket) {
+        self.lock().end(fetch);
     }
 
     /// The list as it is known, and its age.

@@ -14,23 +14,17 @@ pub struct Query {
 }
 
 impl Query {
-    pub(crate) fn new(home: Origin) -> Self {
+    pub(crate) fn new(home: Origin, headers: HeaderMap) -> Self {
         Self {
             home,
-            headers: HeaderMap::new(),
+            headers,
             excluded: Vec::new(),
             from: None,
         }
     }
 
     /// Adds what the call knows that made the query necessary.
-    pub(crate) fn of_call(
-        mut self,
-        headers: HeaderMap,
-        excluded: Vec<Region>,
-        from: Region,
-    ) -> Self {
-        self.headers = headers;
+    pub(crate) fn of_call(mut self, excluded: Vec<Region>, from: Region) -> Self {
         self.excluded = excluded;
         self.from = Some(from);
         self
@@ -41,8 +35,8 @@ impl Query {
         &self.home
     }
 
-    /// The headers of the call that made the query necessary, `Authorization` included, without
-    /// those that speak of its body, connection or conditions; none when nobody called.
+    /// The headers of the call that made the query necessary, or of the refresh, `Authorization`
+    /// included, without those that speak of its body, connection or conditions.
     ///
     /// Calls with other headers may wait for the same answer, and later ones will use it.
     pub fn headers(&self) -> &HeaderMap {

@@ -342,6 +342,9 @@ async fn the_list_before_a_refresh_serves_when_no_other_can_be_had() {
         "{text}"
     );
     assert_eq!(hosts.take(), ["? home", "? eu"]);
+    // The failure of a refresh keeps no call from trying itself, that of a call keeps the next.
+    let asks = ["home", "? home", "? eu", "eu"];
+    assert_eq!(seen(&hosts, &client).await, asks);
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod cache;
+mod credentials;
 mod flight;
 mod handle;
 mod headers;
