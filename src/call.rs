@@ -261,7 +261,9 @@ impl Call {
             && self.may_replay(FailureKind::Unknown)
             && (self.shared.config.retry_same_region
                 || self.may_search()
-                || self.board().choices(self.home) > self.tried().len() + 1)
+                || self.board().has_other(self.home, |place| {
+                    place == self.place || self.tried().contains(&place)
+                }))
     }
 
     /// Whether the request may be sent again after a failure of this kind.

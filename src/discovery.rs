@@ -298,7 +298,8 @@ impl Discovery {
     }
 
     /// Sets how long to wait after a failure until discovery is tried again; each wait is between
-    /// half and one and a half of it, at random.
+    /// half and one and a half of it, at random. One that everybody gave up who waited for it counts
+    /// as failed too, if it had half of its [`timeout`](Self::timeout).
     ///
     /// # Defaults
     ///

@@ -40,7 +40,8 @@ use crate::{
 /// attempt. A later attempt polls a clone for readiness, after the wait and within the attempt
 /// timeout. During the wait nothing of the inner service is held. A
 /// [`ConcurrencyLimit`](https://docs.rs/tower/latest/tower/limit/concurrency/) inside therefore
-/// counts attempts; one outside counts calls, their waits included.
+/// counts attempts; one outside counts calls, their waits included. Discovery needs readiness for
+/// its own requests, one for each region that it asks and that has not answered yet.
 ///
 /// # Errors
 ///

@@ -98,11 +98,27 @@ impl Call {
         home.search(homes, need, query, Some(client))
     }
 
-    /// The attempt is over, and the call waits for more regions: says for how long it can.
-    pub(crate) fn await_search(&mut self, cause: &Cause, now: Instant) -> Option<Duration> {
+    /// The attempt is over, and the call waits for more regions.
+    pub(crate) fn end_attempt(&mut self, now: Instant) {
         self.past().ended.get_or_insert(now);
+    }
+
+    /// For how long the call waits for more regions because of `cause`.
+    pub(crate) fn search_within(&self, cause: &Cause, now: Instant) -> Duration {
+        let homes = self.shared.directory.homes.as_ref();
+        let patience = homes.map_or(Duration::ZERO, |homes| homes.patience());
         let min = self.min_time_after(cause);
-        Some(self.left(now)?.saturating_sub(min))
+        let left = self.left(now).map(|left| left.saturating_sub(min));
+        left.map_or(patience, |left| left.min(patience))
+    }
+
+    /// No regions came in that time.
+    pub(crate) fn searched_in_vain(&mut self, cause: &Cause, now: Instant) {
+        // At the end of its own time the call ends for that reason.
+        let min = self.min_time_after(cause);
+        if self.left(now).is_none_or(|left| left > min) {
+            self.search_failed(now);
+        }
     }
 
     /// Takes up what was found, or else what came from elsewhere meanwhile.
@@ -112,13 +128,15 @@ impl Call {
                 self.past().search = Search::Found;
                 self.adopt(view);
             }
-            Err(_) => {
-                self.past().search = Search::Failed;
-                if let Some(Found { home, .. }) = &self.found {
-                    let view = self.shared.directory.view_of(home, Instant::now());
-                    self.adopt(view);
-                }
-            }
+            Err(_) => self.search_failed(Instant::now()),
+        }
+    }
+
+    fn search_failed(&mut self, now: Instant) {
+        self.past().search = Search::Failed;
+        if let Some(Found { home, .. }) = &self.found {
+            let view = self.shared.directory.view_of(home, now);
+            self.adopt(view);
         }
     }
 

@@ -1,15 +1,25 @@
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header::CONNECTION};
 
 /// What discovery takes along of a call's headers.
 ///
 /// Credentials, cookies and headers of the user's own do go along. What does not: all that speaks of
-/// the call's body, of its connection (RFC 9110, 7.6.1), of its conditions and of the answer it
-/// wants; and its idempotency key, which names that call and no other.
+/// the call's method, of its body, of its connection (RFC 9110, 7.6.1), of its conditions and of the
+/// answer it wants; and its idempotency key, which names that call and no other.
 pub(crate) fn carried(headers: &HeaderMap, key: Option<&HeaderName>) -> HeaderMap {
     let mut kept = headers.clone();
+    let connection = headers.get_all(CONNECTION).iter();
+    let connection: Vec<&str> = connection
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let is_of_connection = |name: &HeaderName| {
+        let mut options = connection.iter();
+        options.any(|option| option.eq_ignore_ascii_case(name.as_str()))
+    };
     let dropped: Vec<HeaderName> = kept
         .keys()
-        .filter(|name| Some(*name) == key || is_of_the_call(name))
+        .filter(|name| Some(*name) == key || is_of_the_call(name) || is_of_connection(name))
         .cloned()
         .collect();
     for name in dropped {
@@ -36,6 +46,9 @@ fn is_of_the_call(name: &HeaderName) -> bool {
         "idempotency-key",
         "keep-alive",
         "proxy-connection",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
     ];
     const PREFIXES: &[&str] = &["content-", "if-", "grpc-", "sec-websocket-"];
     let name = name.as_str();
@@ -65,10 +78,13 @@ mod tests {
             "grpc-timeout",
             "idempotency-key",
             "x-request-key",
+            "x-http-method-override",
+            "x-hop",
         ] {
             headers.append(name, "v".parse().unwrap());
         }
         headers.append("x-project", "w".parse().unwrap());
+        headers.append("connection", "close, X-Hop".parse().unwrap());
         let key = HeaderName::from_static("x-request-key");
         let carried = carried(&headers, Some(&key));
         let names: Vec<_> = carried.keys().map(HeaderName::as_str).collect();

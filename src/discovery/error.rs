@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     Timeout,
     /// Discovery failed a moment ago, and is left alone.
     NotNow,
+    /// The client or the service of the user's panicked.
+    Panic,
     /// The service of the user's failed.
     Service(BoxError),
     /// No client has called yet, so there is none to ask with.
@@ -128,6 +130,7 @@ impl fmt::Display for Fault {
             Self::Body => f.write_str("the document breaks off"),
             Self::Document(error) => error.fmt(f),
             Self::Timeout => f.write_str("no answer in time"),
+            Self::Panic => f.write_str("discovery panicked"),
             Self::NotNow => f.write_str("discovery failed a moment ago"),
             Self::Service(_) => f.write_str("the discovery service failed"),
             Self::NoClient => f.write_str("there is no client to ask with before its first call"),

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::future::FutureExt;
 use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout};
 
@@ -30,37 +31,27 @@ pub(super) async fn fetch(
     let is_needed = query.migrating_from().is_some();
     let impatience = Impatience::new(&home, discovery, is_needed.then_some(ticket));
     let mut faults = Vec::new();
-    let found = timeout(discovery.timeout, async {
-        match (&discovery.source, client, &discovery.invalid) {
-            (Source::Http(_), _, Some(invalid)) if invalid.is_of_path() => {
-                faults.push((None, Fault::Invalid(invalid.clone())));
-                None
-            }
-            (Source::Http(_), None, _) => {
-                faults.push((None, Fault::NoClient));
-                None
-            }
-            (Source::Http(path), Some(client), _) => {
-                over_http(&homes, &home, &query, &*client, path, &mut faults).await
-            }
-            (Source::Service(service), ..) => match service.lookup(query).await {
-                Ok(list) => Some(Usable::from_list(list, home.origin(), discovery)),
-                Err(error) => {
-                    faults.push((None, Fault::Service(error)));
-                    None
-                }
-            },
-        }
-    })
-    .await;
-    impatience.ends();
-    let found = found.unwrap_or_else(|_| {
-        // Where it is not known who was asked.
-        if faults.is_empty() {
-            faults.push((None, Fault::Timeout));
-        }
-        None
+    // What is found, or not, is shared by all who wait, and each of them has an outcome of its own to
+    // lose: a panic of foreign code, or of a timer whose runtime is gone, must not reach them.
+    let found = AssertUnwindSafe(async {
+        let found = find(&homes, &home, query, client, &mut faults);
+        timeout(discovery.timeout, found).await
     });
+    let found = found.catch_unwind().await;
+    impatience.ends();
+    let found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) if faults.is_empty() => {
+            // Where it is not known who was asked.
+            faults.push((None, Fault::Timeout));
+            None
+        }
+        Ok(Err(_)) => None,
+        Err(_) => {
+            faults.push((None, Fault::Panic));
+            None
+        }
+    };
     match found {
         Some(list) => Ok(home.found(&homes, ticket, list)),
         None => {
@@ -77,8 +68,33 @@ pub(super) async fn fetch(
     }
 }
 
-/// Counts a fetch as failed that everybody gave up who waited for it, if it had its time. Otherwise
-/// callers who wait for less than a fetch may take would begin one after the other.
+async fn find(
+    homes: &Homes,
+    home: &Home,
+    query: Query,
+    client: Option<Arc<dyn Client>>,
+    faults: &mut Faults,
+) -> Option<Usable> {
+    let discovery = &homes.discovery;
+    let fault = match (&discovery.source, client, &discovery.invalid) {
+        (Source::Http(_), _, Some(invalid)) if invalid.is_of_path() => {
+            Fault::Invalid(invalid.clone())
+        }
+        (Source::Http(_), None, _) => Fault::NoClient,
+        (Source::Http(path), Some(client), _) => {
+            return over_http(homes, home, &query, &*client, path, faults).await;
+        }
+        (Source::Service(service), ..) => match service.lookup(query).await {
+            Ok(list) => return Some(Usable::from_list(list, home.origin(), discovery)),
+            Err(error) => Fault::Service(error),
+        },
+    };
+    faults.push((None, fault));
+    None
+}
+
+/// Counts a fetch as failed that everybody gave up who waited for it, if it had half of its time.
+/// Otherwise callers who wait for less than a fetch may take would begin one after the other.
 struct Impatience<'a> {
     home: &'a Home,
     discovery: &'a Discovery,
@@ -105,7 +121,7 @@ impl<'a> Impatience<'a> {
 impl Drop for Impatience<'_> {
     fn drop(&mut self) {
         // A caller who cancels at once says nothing of discovery.
-        let was_long = self.since.elapsed() >= self.discovery.timeout / 4;
+        let was_long = self.since.elapsed() >= self.discovery.timeout / 2;
         if let Some(ticket) = self.ticket.filter(|_| was_long) {
             self.home.failed(self.discovery, ticket);
         }

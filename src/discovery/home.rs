@@ -66,6 +66,15 @@ impl View {
         })
     }
 
+    /// This view, which remembers how all places of another one are.
+    fn with_health_of(&self, other: &Self) -> Self {
+        let all = 0..other.board.len();
+        Self {
+            board: self.board.clone().including(&other.board, all),
+            ..*self
+        }
+    }
+
     pub(crate) fn is_forgotten(&self, now: Instant) -> bool {
         self.forgotten_at.is_some_and(|at| now >= at)
     }
@@ -100,14 +109,17 @@ struct State {
     flights: u64,
     /// The regions that sent calls away since the flight was begun.
     wrong: Vec<Origin>,
-    /// How many lists there were. A fetch that was begun before the last one came is out of date.
-    generation: u64,
+    /// The fetch that brought the present list.
+    latest: u64,
+    /// How many lists came without a fetch. One that was begun before the last of them is outdated.
+    pushed: u64,
 }
 
 /// The latest fetch, if it has not ended.
 struct UnderWay {
     flight: WeakFlight,
     number: u64,
+    begun: Instant,
     /// Whether it asks with no headers of anybody's.
     is_bare: bool,
 }
@@ -122,11 +134,11 @@ struct List {
     wrong: Vec<Origin>,
 }
 
-/// Which fetch it is, and how many lists there were when it was begun.
+/// Which fetch it is, and how many lists had come without one when it was begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     number: u64,
-    generation: u64,
+    pushed: u64,
 }
 
 impl State {
@@ -182,7 +194,8 @@ impl Home {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock runs foreign code, so a poisoned state is still whole.
+        // No foreign code runs under this lock, neither a service of the user's nor a subscriber to
+        // events: they may call back. So a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,9 +212,10 @@ impl Home {
         query: Query,
         client: Option<Arc<dyn Client>>,
     ) -> Flight {
+        let now = Instant::now();
         let mut state = self.lock();
         // Since the caller looked, a fetch may have ended, or a list have come.
-        let known = match state.is_known(need, Instant::now()) {
+        let known = match state.is_known(need, now) {
             Known::TooLittle => None,
             Known::Enough => Some(Ok(self.view())),
             Known::NotNow => Some(Err(DiscoveryError::not_now(self.origin().clone()))),
@@ -210,28 +224,33 @@ impl Home {
             return ready(known).boxed().shared();
         }
         let is_bare = query.headers().is_empty();
-        let joined = state.flight.as_ref().filter(|flight| {
-            // What is denied to who shows no credentials is not denied to who does.
-            is_bare || !flight.is_bare
+        let joined = state.flight.as_ref().filter(|under_way| {
+            // What is denied to who shows no credentials is not denied to who does. And a fetch that
+            // nobody has polled for longer than it may take is not worth waiting for.
+            (is_bare || !under_way.is_bare)
+                && now.saturating_duration_since(under_way.begun) < homes.discovery.timeout
         });
-        let joined = joined.and_then(|under_way| under_way.flight.upgrade());
-        let flight = joined.unwrap_or_else(|| {
-            state.flights += 1;
-            let ticket = Ticket {
-                number: state.flights,
-                generation: state.generation,
-            };
-            let (homes, home) = (homes.clone(), self.clone());
-            let fetch = fetch::fetch(homes, home, query, client, ticket);
-            let flight = fetch.boxed().shared();
-            state.flight = flight.downgrade().map(|flight| UnderWay {
-                flight,
-                number: ticket.number,
-                is_bare,
-            });
-            state.wrong.clear();
-            flight
-        });
+        let flight = match joined.and_then(|under_way| under_way.flight.upgrade()) {
+            Some(flight) => flight,
+            None => {
+                state.flights += 1;
+                let ticket = Ticket {
+                    number: state.flights,
+                    pushed: state.pushed,
+                };
+                let (homes, home) = (homes.clone(), self.clone());
+                let fetch = fetch::fetch(homes, home, query, client, ticket);
+                let flight = fetch.boxed().shared();
+                state.flight = flight.downgrade().map(|flight| UnderWay {
+                    flight,
+                    number: ticket.number,
+                    begun: now,
+                    is_bare,
+                });
+                state.wrong.clear();
+                flight
+            }
+        };
         match need {
             Need::Instead(of) if !state.wrong.contains(of) => state.wrong.push(of.clone()),
             Need::Instead(_) | Need::Another => {}
@@ -256,21 +275,32 @@ impl Home {
         }
     }
 
-    /// A fetch brought a list. If another one came since it was begun that one stays, for it is newer.
+    /// A fetch brought a list. One that is newer stays.
     pub(super) fn found(&self, homes: &Homes, fetch: Ticket, list: Usable) -> Arc<View> {
-        let mut state = self.lock();
-        state.end(fetch);
-        if state.generation == fetch.generation {
+        let (regions, ttl) = (list.regions.len(), list.ttl);
+        let view = {
+            let mut state = self.lock();
+            state.end(fetch);
+            if state.pushed != fetch.pushed || state.latest > fetch.number {
+                return self.view();
+            }
+            state.latest = fetch.number;
             self.install(&mut state, homes, list)
-        } else {
-            self.view()
-        }
+        };
+        report::regions_refreshed(self.origin(), regions, ttl);
+        view
     }
 
     /// Somebody who knows brings a list.
     pub(crate) fn push(&self, homes: &Homes, list: RegionList) {
         let list = Usable::from_list(list, self.origin(), &homes.discovery);
-        self.install(&mut self.lock(), homes, list);
+        let (regions, ttl) = (list.regions.len(), list.ttl);
+        {
+            let mut state = self.lock();
+            state.pushed += 1;
+            self.install(&mut state, homes, list);
+        }
+        report::regions_refreshed(self.origin(), regions, ttl);
     }
 
     /// A list from an earlier process, which came this long ago.
@@ -294,9 +324,7 @@ impl Home {
     }
 
     fn install(&self, state: &mut State, homes: &Homes, list: Usable) -> Arc<View> {
-        report::regions_refreshed(self.origin(), list.regions.len(), list.ttl);
         let now = Instant::now();
-        state.generation += 1;
         state.quiet_until = None;
         let wrong = std::mem::take(&mut state.wrong);
         let fresh_until = list.ttl.map(|ttl| after(now, ttl));
@@ -312,8 +340,13 @@ impl Home {
                 });
                 self.view.store(view.clone());
             }
-            // It may be used by those who wait for it, and not be kept.
-            None => self.forget_list(state, homes),
+            // It may be used by those who wait for it, and not be kept. How its regions are is no part
+            // of it.
+            None => {
+                self.forget_list(state, homes);
+                let alone = View::with_health_of(&self.peek(), &view);
+                self.view.store(Arc::new(alone));
+            }
         }
         view
     }
@@ -339,7 +372,8 @@ impl Home {
     pub(super) fn failed(&self, discovery: &Discovery, fetch: Ticket) -> Option<Duration> {
         let mut state = self.lock();
         state.end(fetch);
-        if state.generation != fetch.generation {
+        if state.pushed != fetch.pushed || state.flights != fetch.number {
+            // It says nothing of the list that came meanwhile, or of the fetch that was begun.
             return None;
         }
         let wait = scaled(discovery.negative_ttl, 0.5 + fastrand::f64());

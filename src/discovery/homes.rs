@@ -4,6 +4,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -94,6 +95,14 @@ impl Homes {
         };
         home.touch(&self.clock);
         Some(home)
+    }
+
+    /// How long a call waits for a list. A fetch has a timer of its own, but that belongs to whoever
+    /// polled it first, who may have stopped.
+    pub(crate) fn patience(&self) -> Duration {
+        // Later than the fetch ends itself, so that it is the fetch that says so.
+        const SLACK: Duration = Duration::from_millis(100);
+        self.discovery.timeout.saturating_add(SLACK)
     }
 
     /// Keeps the client if it is the first.

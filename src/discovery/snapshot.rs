@@ -70,16 +70,16 @@ impl Snapshot {
             let Some(home) = Origin::parse(&known.home).ok() else {
                 continue;
             };
-            // Homes in use make no room for those of another time.
-            if !homes.has_room_for(&home) {
-                continue;
-            }
             // A clock that was set back makes nothing younger than now.
             let age = today.saturating_sub(Duration::from_secs(known.came_at));
+            // Homes in use make no room for those of another time.
+            if age >= homes.discovery.max_stale || !homes.has_room_for(&home) {
+                continue;
+            }
             let listed = known.regions.iter().take(document::MAX_REGIONS);
             let regions = listed.filter_map(Listed::region).collect();
-            let regions = trusted(regions, 0, &home, &homes.discovery);
             if let Some(home) = homes.home_at(home) {
+                let regions = trusted(regions, 0, home.origin(), &homes.discovery);
                 home.restored(homes, regions, age);
             }
         }

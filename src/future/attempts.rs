@@ -164,14 +164,12 @@ where
                             this.set_alarm();
                             ready!(this.poll_timer(cx));
                         }
-                        this.overdue()
+                        this.overdue(cx)
                     }
                 },
                 StateProj::Search { .. } => {
                     if this.poll_search(cx).is_pending() {
                         ready!(this.poll_timer(cx));
-                        // The time is up, and a decision without more regions is none.
-                        *this.search = None;
                     }
                     this.go_on()
                 }
@@ -204,8 +202,10 @@ where
                 },
             };
             if let Some(result) = end {
-                // The upload may go on long after the response; it is not kept any longer.
+                // The upload may go on long after the response; it is not kept any longer. Nor is the
+                // search for others to share.
                 this.keeper.release();
+                *this.search = None;
                 return Poll::Ready(result);
             }
         }
@@ -274,7 +274,7 @@ where
     }
 
     /// The timer of an attempt fired, or there are more regions for one that takes too long.
-    fn overdue(&mut self) -> End<R> {
+    fn overdue(&mut self, cx: &mut Context<'_>) -> End<R> {
         let now = Instant::now();
         let mut failure = Failure::unknown(Reason::AttemptTimeout);
         if self.keeper.awaits_caller() {
@@ -285,15 +285,23 @@ where
         if self.call.is_over(now) {
             return Some(Err(self.call.timed_out(&cause, now)));
         }
+        if self.search.take().is_some() {
+            self.call.searched_in_vain(&cause, now);
+        }
         match self.next(&cause, now) {
             Ok(Step::Attempt(next)) => {
                 self.call.note_failure(&cause, now);
                 self.move_on(&cause, next, now);
             }
+            // The attempt may hold the last permit, which the search needs.
+            Ok(Step::Search) if self.is_saturated(cx) => {
+                return self.try_next(cause, Err(None), now);
+            }
             Ok(Step::Search) => {
                 self.search(&cause);
                 self.call.stay(&cause, now);
-                self.timer.set(None);
+                let bound = self.call.search_within(&cause, now);
+                self.timer.set(Some(sleep(bound)));
             }
             Err(why) => {
                 // Nowhere else to go, so the attempt is worth more than no attempt.
@@ -331,7 +339,11 @@ where
             unreachable!("only a call in this state goes on from it");
         };
         let failed = failed.take().expect("it is put there with the state");
-        self.decide(*failed, Instant::now())
+        let now = Instant::now();
+        if self.search.take().is_some() {
+            self.call.searched_in_vain(&failed.cause, now);
+        }
+        self.decide(*failed, now)
     }
 
     fn decide(&mut self, failed: FailedAttempt<Response<R>>, now: Instant) -> End<R> {
@@ -344,8 +356,11 @@ where
             }
             Ok(Step::Search) => {
                 self.search(&failed.cause);
-                let bound = self.call.await_search(&failed.cause, now);
-                self.timer.set(bound.map(sleep));
+                self.call.end_attempt(now);
+                // The upload may not outgrow what is kept of it, now that it is for nothing.
+                self.keeper.hold();
+                let bound = self.call.search_within(&failed.cause, now);
+                self.timer.set(Some(sleep(bound)));
                 let failed = Some(Box::new(failed));
                 self.state.set(State::Search { failed });
                 None
@@ -386,10 +401,18 @@ where
         Ok(step)
     }
 
+    /// Whether the inner service has no room for another request.
+    fn is_saturated(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut service = replays(self.replays).service.clone();
+        service.poll_ready(cx).is_pending()
+    }
+
     /// Asks for more regions, unless that is under way.
     fn search(&mut self, cause: &Cause) {
         if self.search.is_none() {
             let replays = replays(self.replays);
+            // As before a wait: see `move_on`.
+            replays.service = replays.service.clone();
             let headers = self.call.carried(&replays.template.headers());
             let client = Arc::new(Through::<S, B>::new(replays.service.clone()));
             *self.search = Some(self.call.search(cause, headers, client));

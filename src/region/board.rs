@@ -55,6 +55,11 @@ impl Board {
         self.set.place(place)
     }
 
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.memories.len()
+    }
+
     /// The regions as listed.
     pub(crate) fn regions(&self) -> &[Region] {
         self.set.regions()
@@ -71,6 +76,11 @@ impl Board {
     /// What is remembered of this origin.
     pub(crate) fn memory_of(&self, origin: &Origin) -> Option<&Arc<Memory>> {
         Some(&self.memories[self.place_of(origin)?])
+    }
+
+    /// Whether a request of this home may go to a place other than those of `but`.
+    pub(crate) fn has_other(&self, home: usize, but: impl Fn(usize) -> bool) -> bool {
+        self.set.candidates(home).any(|place| !but(place))
     }
 
     pub(crate) fn choices(&self, home: usize) -> usize {

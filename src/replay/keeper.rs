@@ -69,6 +69,14 @@ impl<B> Keeper<B> {
         }
     }
 
+    /// Keeps the client from reading any more of the body for the current attempt, until there is
+    /// another one or the call is over.
+    pub(crate) fn hold(&self) {
+        if let Repr::Shared(source) = &self.repr {
+            source.hold();
+        }
+    }
+
     /// Lets go of what is kept: there will be no replay.
     pub(crate) fn release(&mut self) {
         *self = Self::ready(None, Begun::unknown());

@@ -51,6 +51,8 @@ struct State<B> {
     begun: bool,
     /// Whether it waits for a frame of the caller's body.
     waiting: bool,
+    /// Whether it gets no frame for now.
+    held: bool,
     /// Who waits, or last did.
     waker: Option<Waker>,
 }
@@ -105,6 +107,7 @@ impl<B> Source<B> {
         state.abandoned = false;
         state.begun = false;
         state.waiting = false;
+        state.held = false;
         state.next = 0;
         state.sent = 0;
         let generation = state.generation;
@@ -117,6 +120,11 @@ impl<B> Source<B> {
         Some(generation)
     }
 
+    /// Hands out nothing more until there is a new generation, or no replay will follow.
+    pub(super) fn hold(&self) {
+        self.lock().held = true;
+    }
+
     /// No replay will follow: keeps nothing but what is still to be handed out.
     pub(super) fn release(&self) {
         let mut state = self.lock();
@@ -125,6 +133,11 @@ impl<B> Source<B> {
             state.kept.drain(..next);
         }
         state.drop_unneeded();
+        let waker = mem::take(&mut state.held).then(|| state.waker.take());
+        drop(state);
+        if let Some(waker) = waker.flatten() {
+            waker.wake();
+        }
     }
 
     /// The body of this generation was dropped.
@@ -167,6 +180,10 @@ where
         if state.generation != generation {
             return Poll::Ready(Some(Err(Superseded.into())));
         }
+        if state.held {
+            state.wait(cx);
+            return Poll::Pending;
+        }
         state.begun = true;
         if let Some(kept) = state.next_kept() {
             state.sent += kept.data_len();
@@ -177,10 +194,7 @@ where
         let frame = match frame {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                match &mut state.waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
-                }
+                state.wait(cx);
                 return Poll::Pending;
             }
         };
@@ -260,7 +274,15 @@ impl<B> State<B> {
             total,
             begun: false,
             waiting: false,
+            held: false,
             waker: None,
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -384,6 +385,8 @@ fn sent(ports: Ports) -> impl Strategy<Value = Sent> {
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig {
         failure_persistence: None,
+        // In milliseconds: a case that fails takes seconds.
+        max_shrink_time: 30_000,
         ..ProptestConfig::default()
     };
     if let RngSeed::Random = config.rng_seed {
@@ -439,7 +442,11 @@ impl World {
                     contacts.lock().unwrap().insert(host);
                     request
                 });
-        let layer = layer().max_attempts(40).budget(Budget::unlimited());
+        // Whoever is not to be contacted does not answer, and the call ends all the same.
+        let layer = layer()
+            .max_attempts(40)
+            .budget(Budget::unlimited())
+            .total_timeout(Duration::from_secs(5));
         let client = layer.layer(http);
         for _ in 0..2 {
             let call = client.clone().oneshot(get(&self.home.origin()));

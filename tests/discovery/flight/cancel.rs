@@ -73,9 +73,9 @@ async fn the_others_get_the_list_when_the_call_that_began_the_fetch_is_dropped()
 async fn a_fetch_that_was_given_up_late_counts_as_failed() {
     let (world, layer) = world(Act::Status(503));
     let client = world.client(&layer);
-    // A quarter of its time and more.
+    // Half of its time and more.
     let call = head_of(&client, get_of("a"));
-    assert!(timeout(S * 3 / 5, call).await.is_err());
+    assert!(timeout(S * 6 / 5, call).await.is_err());
     let response = head_of(&client, get_of("a")).await.unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(world.log(), ["a", "a?", "a"]);
