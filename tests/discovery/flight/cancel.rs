@@ -71,11 +71,12 @@ async fn the_others_get_the_list_when_the_call_that_began_the_fetch_is_dropped()
 
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_was_given_up_late_counts_as_failed() {
-    let (world, layer) = world(Act::Status(503));
-    let client = world.client(&layer);
+    let (world, _) = world(Act::Status(503));
+    let layer = layer_with(|discovery| discovery.timeout(S * 3 / 2));
+    let client = world.client(&layer.budget(Budget::unlimited()));
     // Half of its time and more.
     let call = head_of(&client, get_of("a"));
-    assert!(timeout(S * 6 / 5, call).await.is_err());
+    assert!(timeout(S * 4 / 5, call).await.is_err());
     let response = head_of(&client, get_of("a")).await.unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(world.log(), ["a", "a?", "a"]);
