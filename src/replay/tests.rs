@@ -516,6 +516,44 @@ fn the_new_upload_waits_where_the_old_one_did() {
 }
 
 #[test]
+fn a_body_on_hold_asks_for_nothing_and_goes_on_when_the_call_is_over() {
+    let body = Scripted::new([data("a"), data("b"), data("c")]);
+    let probe = body.probe.clone();
+    let (mut upload, keeper) = wrap(body, 2);
+    assert_eq!(next(&mut upload), seen("a"));
+    keeper.hold();
+    assert_pending(&mut upload);
+    assert_pending(&mut upload);
+    assert_eq!(probe.polls(), 1);
+    assert_eq!(upload.size_hint().exact(), None);
+    assert!(!upload.is_woken());
+    drop(keeper);
+    assert!(upload.is_woken());
+    assert_eq!(rest(&mut upload), [seen("b"), seen("c")]);
+}
+
+#[test]
+fn a_body_on_hold_is_woken_to_find_itself_superseded_and_the_next_is_not_on_hold() {
+    let (mut old, keeper) = wrap(Scripted::new([data("a"), data("b")]), MAX);
+    assert_eq!(next(&mut old), seen("a"));
+    keeper.hold();
+    assert_pending(&mut old);
+    let mut new = supersede(&keeper);
+    assert!(old.is_woken());
+    assert_superseded(&mut old);
+    assert_eq!(rest(&mut new), [seen("a"), seen("b")]);
+}
+
+#[test]
+fn a_body_on_hold_that_was_not_asked_has_nobody_to_wake() {
+    let (mut upload, keeper) = wrap(Scripted::new([data("a")]), MAX);
+    keeper.hold();
+    drop(keeper);
+    assert!(!upload.is_woken());
+    assert_eq!(rest(&mut upload), [seen("a")]);
+}
+
+#[test]
 fn a_failover_before_the_first_poll_sends_each_byte_once() {
     let steps = [data("ab"), data("c"), Step::Trailers(trailers())];
     let expected = [seen("ab"), seen("c"), Seen::Trailers(trailers())];
