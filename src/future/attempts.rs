@@ -357,8 +357,11 @@ where
             Ok(Step::Search) => {
                 self.search(&failed.cause);
                 self.call.end_attempt(now);
-                // The upload may not outgrow what is kept of it, now that it is for nothing.
-                self.keeper.hold();
+                // The upload may not outgrow what is kept of it, now that it is for nothing. A body that
+                // was made for the next attempt is not being sent.
+                if replays(self.replays).body.is_none() {
+                    self.keeper.hold();
+                }
                 let bound = self.call.search_within(&failed.cause, now);
                 self.timer.set(Some(sleep(bound)));
                 let failed = Some(Box::new(failed));

@@ -17,14 +17,15 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty, Full};
 use tokio::time::{Instant, sleep, timeout};
 use tower::{
     Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed,
     service_fn, util::MapErr,
 };
 use tower_failover::{
-    BoxError, Error, ErrorKind, Health, Replay, Stop, classify::Reason, replay::ReplayBody,
+    BoxError, Discovery, Error, ErrorKind, FailoverLayer, Health, Query, Region, RegionList,
+    Regions, Replay, Stop, classify::Reason, replay::ReplayBody,
 };
 use tower_test::mock;
 
@@ -569,5 +570,33 @@ async fn a_service_that_is_not_sync_can_be_wrapped() {
     assert_eq!(
         (status(response), *asked.lock().unwrap()),
         (StatusCode::OK, 2)
+    );
+}
+
+/// Lists `b` and `c` for as long as five seconds.
+async fn b_and_c(_: Query) -> Result<RegionList, Infallible> {
+    let region = |name: &str| Region::new(name, format!("http://{name}")).unwrap();
+    Ok(RegionList::new(vec![region("b"), region("c")]).ttl(5 * S))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_an_attempt_that_was_not_begun_is_sent_after_a_second_search() {
+    let script = Script::new([Act::Status(503)]);
+    // When the second attempt is given up, the list has expired.
+    let gate = Gate::new(script.clone(), [Readiness::Now, Readiness::Never]);
+    let discovery = Discovery::service(service_fn(b_and_c)).allow_any();
+    let layer = FailoverLayer::new(Regions::discover(discovery))
+        .backoff(no_wait())
+        .attempt_timeout(6 * S);
+    layer.handle().refresh("http://a").await.unwrap();
+    // Not one frame that is there at once, so that attempts share it.
+    let body = Full::new(Bytes::from("all of it")).with_trailers(async { None });
+    let request = Request::put("http://a/").body(Box::pin(body)).unwrap();
+    let response = timeout(60 * S, layer.layer(gate).oneshot(request)).await;
+    assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
+    let last = script.seen().pop().unwrap();
+    assert_eq!(
+        (last.body.as_ref(), last.complete),
+        (&b"all of it"[..], true)
     );
 }
