@@ -17,6 +17,7 @@
 //! is not trusted is left out, the others are used, and neither calls nor discovery ever contact it.
 
 mod ask;
+mod cache;
 mod carried;
 mod client;
 pub(crate) mod document;
@@ -31,6 +32,7 @@ mod query;
 mod snapshot;
 mod source;
 mod usable;
+mod view;
 
 use std::{fmt, time::Duration};
 
@@ -39,11 +41,13 @@ use tower_service::Service;
 
 use self::source::Source;
 pub(crate) use self::{
+    cache::{Known, Need},
     carried::carried,
     client::{Client, Through},
     flight::{Fetched, Flight},
-    home::{Home, Known, Need, View},
+    home::Home,
     homes::Homes,
+    view::View,
 };
 pub use self::{
     error::{DiscoveryError, InvalidDiscovery},

@@ -7,10 +7,10 @@ use tokio::time::{Instant, timeout};
 use super::{
     Client, Discovery, DiscoveryError, Home, Homes, Query,
     ask::{Faults, Target, ask},
+    cache::Ticket,
     document::Document,
     error::Fault,
     flight::Fetched,
-    home::Ticket,
     source::Source,
     usable::Usable,
 };

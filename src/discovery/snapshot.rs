@@ -80,7 +80,7 @@ impl Snapshot {
             let regions = listed.filter_map(Listed::region).collect();
             if let Some(home) = homes.home_at(home) {
                 let regions = trusted(regions, 0, home.origin(), &homes.discovery);
-                home.restored(homes, regions, age);
+                home.restore(homes, regions, age);
             }
         }
     }

@@ -1,0 +1,202 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Flight, flight::WeakFlight};
+use crate::region::Origin;
+
+/// How old the list of a home is, and who is asking for another. The regions themselves are in a
+/// [`View`](super::View).
+#[derive(Default)]
+pub(super) struct Cache {
+    list: Option<List>,
+    /// After a failure, when discovery is tried again.
+    quiet_until: Option<Instant>,
+    under_way: Option<UnderWay>,
+    /// How many fetches there were.
+    fetches: u64,
+    /// The regions that sent calls away since the last one was begun.
+    wrong: Vec<Origin>,
+    /// The fetch that brought the present list.
+    latest: u64,
+    /// How many lists came without a fetch.
+    pushed: u64,
+}
+
+#[derive(Debug)]
+struct List {
+    came_at: Instant,
+    /// How old it was then.
+    age: Duration,
+    fresh_until: Instant,
+    /// Regions that had sent calls away before this list came, which therefore knows of it.
+    wrong: Vec<Origin>,
+}
+
+/// The latest fetch, if it has not ended.
+struct UnderWay {
+    flight: WeakFlight,
+    number: u64,
+    begun: Instant,
+    /// Whether it asks with no headers of anybody's.
+    is_bare: bool,
+}
+
+/// Which fetch it is, and how many lists had come without one when it was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    pushed: u64,
+}
+
+/// Why a list is needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need<'a> {
+    /// A region failed.
+    Another,
+    /// This one says that others serve the request.
+    Instead(&'a Origin),
+}
+
+/// Whether what is known of the regions of a home does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Enough,
+    /// The list has to be asked for.
+    TooLittle,
+    /// It would have to be, but that failed a moment ago.
+    NotNow,
+}
+
+impl Cache {
+    pub(super) fn is_known(&self, need: Need<'_>, now: Instant) -> Known {
+        let fresh = self.list.as_ref().filter(|list| now < list.fresh_until);
+        let does = match need {
+            Need::Another => fresh.is_some(),
+            Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
+        };
+        if does {
+            Known::Enough
+        } else if self.quiet_until.is_some_and(|until| now < until) {
+            Known::NotNow
+        } else {
+            Known::TooLittle
+        }
+    }
+
+    /// The fetch under way, if it is of use to who asks so: what is denied to who shows no credentials
+    /// is not denied to who does, and one that nobody has polled for longer than it may take is not
+    /// worth waiting for.
+    pub(super) fn join(&self, is_bare: bool, timeout: Duration, now: Instant) -> Option<Flight> {
+        let under_way = self.under_way.as_ref()?;
+        let age = now.saturating_duration_since(under_way.begun);
+        let is_of_use = (is_bare || !under_way.is_bare) && age < timeout;
+        under_way.flight.upgrade().filter(|_| is_of_use)
+    }
+
+    pub(super) fn begin(&mut self) -> Ticket {
+        self.fetches += 1;
+        self.wrong.clear();
+        Ticket {
+            number: self.fetches,
+            pushed: self.pushed,
+        }
+    }
+
+    pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, is_bare: bool, now: Instant) {
+        self.under_way = flight.downgrade().map(|flight| UnderWay {
+            flight,
+            number: ticket.number,
+            begun: now,
+            is_bare,
+        });
+    }
+
+    /// What the list is waited for to know.
+    pub(super) fn note(&mut self, need: Need<'_>) {
+        match need {
+            Need::Instead(of) if !self.wrong.contains(of) => self.wrong.push(of.clone()),
+            Need::Instead(_) | Need::Another => {}
+        }
+    }
+
+    fn end(&mut self, fetch: Ticket) {
+        self.under_way.take_if(|last| last.number == fetch.number);
+    }
+
+    /// Whether the list that a fetch brought is the newest; then it is the present one.
+    pub(super) fn found(&mut self, fetch: Ticket) -> bool {
+        self.end(fetch);
+        let is_newest = self.pushed == fetch.pushed && self.latest < fetch.number;
+        if is_newest {
+            self.latest = fetch.number;
+        }
+        is_newest
+    }
+
+    /// A fetch failed. Discovery is left alone for this long, unless a list or another fetch came
+    /// meanwhile, of which it says nothing: says whether it is.
+    pub(super) fn failed(&mut self, fetch: Ticket, until: Instant) -> bool {
+        self.end(fetch);
+        let is_last = self.pushed == fetch.pushed && self.fetches == fetch.number;
+        if is_last {
+            self.quiet_until = Some(until);
+        }
+        is_last
+    }
+
+    /// A fetch failed that no call needed, which is no reason not to try when one does.
+    pub(super) fn failed_in_vain(&mut self, fetch: Ticket) {
+        self.end(fetch);
+    }
+
+    pub(super) fn pushed(&mut self) {
+        self.pushed += 1;
+    }
+
+    /// A new list is kept, or, without a time, it is not and the old one neither.
+    pub(super) fn keep(&mut self, now: Instant, fresh_until: Option<Instant>) {
+        self.quiet_until = None;
+        let wrong = std::mem::take(&mut self.wrong);
+        self.list = fresh_until.map(|fresh_until| List {
+            came_at: now,
+            age: Duration::ZERO,
+            fresh_until,
+            wrong,
+        });
+    }
+
+    /// An old list is there again, of use only when no other can be had.
+    pub(super) fn restore(&mut self, now: Instant, age: Duration) {
+        self.list = Some(List {
+            came_at: now,
+            age,
+            fresh_until: now,
+            wrong: Vec::new(),
+        });
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.list = None;
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.quiet_until = None;
+        if let Some(list) = &mut self.list {
+            list.fresh_until = list.fresh_until.min(now);
+        }
+    }
+
+    /// The list does not know what it seemed to know of the regions that send calls away.
+    pub(super) fn doubt(&mut self) {
+        if let Some(list) = &mut self.list {
+            list.wrong.clear();
+        }
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let list = self.list.as_ref()?;
+        let here = now.saturating_duration_since(list.came_at);
+        Some(list.age.saturating_add(here))
+    }
+}
