@@ -73,6 +73,12 @@ struct Past {
     /// When the current attempt ended, if the call waits for more regions since.
     ended: Option<Instant>,
     search: Search,
+    /// Until when the call waits for more regions beside its attempt.
+    search_until: Option<Instant>,
+    /// Whether it waits for what another call asks.
+    is_joined: bool,
+    /// Whether what another call asked was denied.
+    was_denied: bool,
 }
 
 /// Whether a call has asked for more regions. It does so once.

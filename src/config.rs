@@ -33,6 +33,8 @@ impl Shared {
 pub(crate) struct Config {
     pub(crate) max_attempts: u32,
     pub(crate) attempt_timeout: Option<Duration>,
+    /// How paths end for which the attempt timeout is at least this long.
+    pub(crate) slow_routes: &'static [(&'static str, Duration)],
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) min_attempt_time: Duration,
     pub(crate) backoff: Backoff,
@@ -51,6 +53,7 @@ impl Default for Config {
         Self {
             max_attempts: 3,
             attempt_timeout: Some(Duration::from_secs(5)),
+            slow_routes: &[],
             total_timeout: None,
             min_attempt_time: Duration::ZERO,
             backoff: Backoff::default(),
@@ -71,6 +74,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("max_attempts", &self.max_attempts)
             .field("attempt_timeout", &self.attempt_timeout)
+            .field("slow_routes", &self.slow_routes)
             .field("total_timeout", &self.total_timeout)
             .field("min_attempt_time", &self.min_attempt_time)
             .field("backoff", &self.backoff)

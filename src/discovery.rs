@@ -15,6 +15,11 @@
 //! the [Public Suffix List](https://publicsuffix.org), with home's scheme or a better one; an IP
 //! address only where home is that address. [`allow`](Discovery::allow) widens this. An entry that
 //! is not trusted is left out, the others are used, and neither calls nor discovery ever contact it.
+//! A list without one entry that can be used is no answer.
+//!
+//! What is found belongs to a home, not to whom it was found for: a list that one call's credentials
+//! brought serves all calls of that home. Where callers may not know of each other's regions, give
+//! each a layer of its own.
 
 mod ask;
 mod cache;
@@ -50,7 +55,7 @@ pub(crate) use self::{
     view::View,
 };
 pub use self::{
-    error::{DiscoveryError, InvalidDiscovery},
+    error::{DiscoveryError, DiscoveryErrorKind, InvalidDiscovery},
     list::RegionList,
     query::Query,
     snapshot::Snapshot,
@@ -114,6 +119,7 @@ impl Discovery {
     ///
     /// The request carries the headers of the call that made it necessary, `Authorization` included,
     /// save those that speak of its body, its connection or its conditions and its idempotency key.
+    /// Calls with other credentials share the answer (see the [module](crate::discovery)).
     /// The seeds get them only if they would be trusted as regions of the home.
     pub fn http(path: &str) -> Self {
         let path = if path.starts_with('/') {
@@ -303,7 +309,8 @@ impl Discovery {
 
     /// Sets how long to wait after a failure until discovery is tried again; each wait is between
     /// half and one and a half of it, at random. One that everybody gave up who waited for it counts
-    /// as failed too, if it had half of its [`timeout`](Self::timeout).
+    /// as failed too, if it had half of its [`timeout`](Self::timeout). A `401` or `403` is about the
+    /// credentials of one call, and keeps no other from trying.
     ///
     /// # Defaults
     ///

@@ -52,7 +52,8 @@ fn is_unnamed(region: &Region) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control)
+    let shows_more = |c: char| c.is_control() || "=:\"\\\u{202e}\u{2028}".contains(c);
+    (1..=MAX_NAME).contains(&name.len()) && !name.contains(shows_more)
 }
 
 fn write(regions: &[Region]) -> Vec<u8> {

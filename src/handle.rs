@@ -46,24 +46,28 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// When `home` is no origin, or none that regions are discovered for.
+    /// When `home` is no origin, or none that regions are discovered for, and when of the entries of
+    /// the list none can be used. The list that was known stays then.
     pub fn set_regions(
         &self,
         home: impl AsRef<str>,
         list: RegionList,
     ) -> Result<(), DiscoveryError> {
         let (homes, home) = self.home(home.as_ref())?;
-        home.push(homes, list);
-        Ok(())
+        home.push(homes, list)
     }
 
     /// Lets the list of a home's regions expire, at once, and fetches a new one when the returned
     /// future is polled. Who does not want to wait for that drops it: the next call that needs the
     /// list asks for it then.
     ///
-    /// If it fails, calls go on as if nothing had happened. Before the first failure it is the warm-up
-    /// that lets that failure pass without a fetch; see
-    /// [`Failover::warm_up`](crate::Failover::warm_up) for one before the first call.
+    /// Before the first failure it is the warm-up that lets that failure pass without a fetch.
+    ///
+    /// # Errors
+    ///
+    /// When no list can be had; calls then go on as if nothing had happened. Discovery over HTTP asks
+    /// with a client that has called before, the first of those that share the layer: before there is
+    /// one use [`Failover::warm_up`](crate::Failover::warm_up). Fixed regions cannot be refreshed.
     pub fn refresh(&self, home: impl AsRef<str>) -> Refresh {
         self.refresh_with(home, &HeaderMap::new())
     }
@@ -74,9 +78,11 @@ impl Handle {
         let fetch = || {
             let (homes, home) = self.home(home.as_ref())?;
             home.expire(Instant::now());
-            let query = Query::new(home.origin().clone(), discovery::carried(headers, None));
+            let headers = discovery::carried(headers, None, home.origin());
+            let query = Query::new(home.origin().clone(), headers);
             let client = homes.asker()?;
-            Ok(home.search(homes, Need::Another, query, client))
+            let (flight, _) = home.search(homes, Need::Another, query, client, true);
+            Ok(flight)
         };
         Refresh {
             repr: fetch().map_or_else(|error| Repr::Done(Err(error)), Repr::Fetch),

@@ -72,7 +72,9 @@ impl FailoverLayer {
     ///
     /// It applies only while there is a next one and the request may be replayed: the last attempt
     /// may take as long as [`total_timeout`](Self::total_timeout) allows, and so may an attempt that
-    /// runs out of time while the budget is empty. It also bounds how long a later attempt
+    /// runs out of time while the budget is empty. Where regions are discovered and not known yet, it
+    /// goes on while they are asked for; only if the inner service has no room for another request, it
+    /// is given up after half of the discovery's time to make some. The timeout also bounds how long a later attempt
     /// waits for the inner service to become ready; that bound is 5 s where this timeout is off.
     ///
     /// An idempotent call that takes longer is cut off and made again elsewhere, so set it well above
@@ -192,6 +194,11 @@ impl FailoverLayer {
     /// A handle to what this layer, its clones and all services made by them know of their regions.
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared.directory.clone())
+    }
+
+    /// Gives calls whose paths end so at least this attempt timeout.
+    pub(crate) fn slow_routes(self, routes: &'static [(&'static str, Duration)]) -> Self {
+        self.with(|config| config.slow_routes = routes)
     }
 
     fn with(mut self, set: impl FnOnce(&mut Config)) -> Self {

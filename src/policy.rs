@@ -102,13 +102,20 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    pub(crate) fn new(config: &Config, request: Option<&Override>) -> Self {
+    /// The policy of a request for this path.
+    pub(crate) fn new(config: &Config, request: Option<&Override>, path: &str) -> Self {
         let own = request.copied().unwrap_or_default();
+        let mut slow = config.slow_routes.iter();
+        let slow = slow.find(|(route, _)| path.ends_with(route));
+        let attempt_timeout = match (config.attempt_timeout, slow) {
+            (Some(timeout), Some((_, slow))) => Some(timeout.max(*slow)),
+            (timeout, _) => timeout,
+        };
         Self {
             enabled: own.enabled.unwrap_or(true),
             replay: own.replay.unwrap_or(config.replay),
             max_attempts: own.max_attempts.unwrap_or(config.max_attempts).max(1),
-            attempt_timeout: own.attempt_timeout.unwrap_or(config.attempt_timeout),
+            attempt_timeout: own.attempt_timeout.unwrap_or(attempt_timeout),
             total_timeout: own.total_timeout.unwrap_or(config.total_timeout),
         }
     }

@@ -140,7 +140,7 @@ where
         };
 
         let (mut head, body) = request.into_parts();
-        let policy = Policy::new(config, head.extensions.get());
+        let policy = Policy::new(config, head.extensions.get(), head.uri.path());
         if let Some(key) = &config.idempotency_key {
             request::stamp(&mut head.headers, key);
         }

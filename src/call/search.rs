@@ -9,6 +9,7 @@ use super::{Call, Cause, Found, Search, Stop};
 use crate::{
     classify::Pushback,
     discovery::{self, Client, Fetched, Flight, Known, Need, Query, View},
+    time::after,
 };
 
 impl Call {
@@ -71,13 +72,14 @@ impl Call {
 
     /// What discovery takes along of the request's headers.
     pub(crate) fn carried(&self, headers: &HeaderMap) -> HeaderMap {
-        discovery::carried(headers, self.shared.config.idempotency_key.as_ref())
+        let key = self.shared.config.idempotency_key.as_ref();
+        discovery::carried(headers, key, self.home().origin())
     }
 
     /// Asks for more regions because of `cause`. `headers` are those of the request that discovery
     /// takes along.
     pub(crate) fn search(
-        &self,
+        &mut self,
         cause: &Cause,
         headers: HeaderMap,
         client: Arc<dyn Client>,
@@ -95,7 +97,10 @@ impl Call {
         let excluded = tried.map(|&place| self.board().region(place).clone());
         let query = Query::new(home.origin().clone(), headers);
         let query = query.of_call(excluded.collect(), here.clone());
-        home.search(homes, need, query, Some(client))
+        let was_denied = self.past.as_ref().is_some_and(|past| past.was_denied);
+        let (flight, is_joined) = home.search(homes, need, query, Some(client), !was_denied);
+        self.past().is_joined = is_joined;
+        flight
     }
 
     /// The attempt is over, and the call waits for more regions.
@@ -110,6 +115,19 @@ impl Call {
         let min = self.min_time_after(cause);
         let left = self.left(now).map(|left| left.saturating_sub(min));
         left.map_or(patience, |left| left.min(patience))
+    }
+
+    /// The call waits for more regions beside its attempt: says for how long until it looks at the two.
+    pub(crate) fn search_beside(&mut self, cause: &Cause, now: Instant) -> Duration {
+        let bound = self.search_within(cause, now);
+        self.past().search_until = Some(after(now, bound));
+        bound / 2
+    }
+
+    /// What is left of that time.
+    pub(crate) fn search_left(&self, now: Instant) -> Option<Duration> {
+        let until = self.past.as_ref()?.search_until?;
+        Some(until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
     /// No regions came in that time.
@@ -127,6 +145,10 @@ impl Call {
             Ok(view) => {
                 self.past().search = Search::Found;
                 self.adopt(view);
+            }
+            // It was asked with another call's credentials. With this one's own there may be an answer.
+            Err(error) if error.is_denied() && self.past().is_joined && !self.past().was_denied => {
+                self.past().was_denied = true;
             }
             Err(_) => self.search_failed(Instant::now()),
         }

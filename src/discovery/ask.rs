@@ -8,21 +8,8 @@ use http::{
 };
 use tokio::time::timeout;
 
-use super::{
-    Client,
-    client::Answer,
-    document::{self, Document},
-    error::Fault,
-    freshness::{Freshness, freshness},
-};
+use super::{Client, client::Answer, error::Fault};
 use crate::region::Origin;
-
-/// A list as it was answered, before anybody looked at whom it names.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) document: Document,
-    pub(super) freshness: Option<Freshness>,
-}
 
 /// Somebody who may know the list, and whether the caller's headers are for them.
 #[derive(Debug)]
@@ -35,16 +22,17 @@ pub(super) struct Target {
 pub(super) type Faults = Vec<(Option<Origin>, Fault)>;
 
 /// Asks the targets for the document at `path`, one after the other: the next one when one has
-/// failed, or has not answered for `patience`; it may still answer then. The first good answer
-/// counts.
-pub(super) async fn ask(
+/// failed, or has not answered for `patience`; it may still answer then. The first answer counts that
+/// is accepted.
+pub(super) async fn ask<T>(
     client: &dyn Client,
     targets: Vec<Target>,
     path: &PathAndQuery,
     headers: &HeaderMap,
     patience: Duration,
+    accept: impl Fn(Answer) -> Result<T, Fault>,
     faults: &mut Faults,
-) -> Option<Found> {
+) -> Option<T> {
     let mut targets = VecDeque::from(targets);
     let mut asked = FuturesUnordered::new();
     loop {
@@ -53,7 +41,7 @@ pub(super) async fn ask(
             // Until there is an answer, for who never gives one is named too.
             let turn = faults.len();
             faults.push((Some(target.origin), Fault::Timeout));
-            asked.push(async move { (turn, answer.await.and_then(parse)) });
+            asked.push(async move { (turn, answer.await) });
         }
         let answer = match targets.is_empty() {
             true => asked.next().await,
@@ -62,19 +50,12 @@ pub(super) async fn ask(
                 Err(_) => continue,
             },
         };
-        match answer {
-            Some((_, Ok(found))) => return Some(found),
-            Some((turn, Err(fault))) => faults[turn].1 = fault,
-            None => return None,
+        let (turn, answer) = answer?;
+        match answer.and_then(&accept) {
+            Ok(found) => return Some(found),
+            Err(fault) => faults[turn].1 = fault,
         }
     }
-}
-
-fn parse(answer: Answer) -> Result<Found, Fault> {
-    Ok(Found {
-        freshness: freshness(&answer.headers),
-        document: document::parse(&answer.body).map_err(Fault::Document)?,
-    })
 }
 
 fn request(target: &Target, path: &PathAndQuery, headers: &HeaderMap) -> Request<()> {

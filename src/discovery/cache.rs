@@ -38,8 +38,6 @@ struct UnderWay {
     flight: WeakFlight,
     number: u64,
     begun: Instant,
-    /// Whether it asks with no headers of anybody's.
-    is_bare: bool,
 }
 
 /// Which fetch it is, and how many lists had come without one when it was begun.
@@ -84,14 +82,18 @@ impl Cache {
         }
     }
 
-    /// The fetch under way, if it is of use to who asks so: what is denied to who shows no credentials
-    /// is not denied to who does, and one that nobody has polled for longer than it may take is not
-    /// worth waiting for.
-    pub(super) fn join(&self, is_bare: bool, timeout: Duration, now: Instant) -> Option<Flight> {
+    /// The fetch under way. One that nobody has polled for longer than it may take is not worth
+    /// waiting for.
+    pub(super) fn join(&self, timeout: Duration, now: Instant) -> Option<Flight> {
         let under_way = self.under_way.as_ref()?;
         let age = now.saturating_duration_since(under_way.begun);
-        let is_of_use = (is_bare || !under_way.is_bare) && age < timeout;
-        under_way.flight.upgrade().filter(|_| is_of_use)
+        // No flight is made of the weak one that is not handed out: it may be the last, and must not
+        // end here, under the lock that the end of a fetch takes.
+        if age < timeout {
+            under_way.flight.upgrade()
+        } else {
+            None
+        }
     }
 
     pub(super) fn begin(&mut self) -> Ticket {
@@ -103,12 +105,11 @@ impl Cache {
         }
     }
 
-    pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, is_bare: bool, now: Instant) {
+    pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, now: Instant) {
         self.under_way = flight.downgrade().map(|flight| UnderWay {
             flight,
             number: ticket.number,
             begun: now,
-            is_bare,
         });
     }
 
@@ -145,7 +146,7 @@ impl Cache {
         is_last
     }
 
-    /// A fetch failed that no call needed, which is no reason not to try when one does.
+    /// A fetch failed that says nothing of the next.
     pub(super) fn failed_in_vain(&mut self, fetch: Ticket) {
         self.end(fetch);
     }

@@ -1,12 +1,27 @@
-use http::{HeaderMap, HeaderName, header::CONNECTION};
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONNECTION, HOST},
+    uri::Authority,
+};
+
+use crate::region::Origin;
 
 /// What discovery takes along of a call's headers.
 ///
 /// Credentials, cookies and headers of the user's own do go along. What does not: all that speaks of
 /// the call's method, of its body, of its connection (RFC 9110, 7.6.1), of its conditions and of the
 /// answer it wants; and its idempotency key, which names that call and no other.
-pub(crate) fn carried(headers: &HeaderMap, key: Option<&HeaderName>) -> HeaderMap {
+///
+/// A `Host` that names `home` is written anew by the client for whoever is asked; one that names
+/// something else goes along, as it does with the calls.
+pub(crate) fn carried(headers: &HeaderMap, key: Option<&HeaderName>, home: &Origin) -> HeaderMap {
     let mut kept = headers.clone();
+    let host: Option<Authority> = headers
+        .get(HOST)
+        .and_then(|host| host.as_bytes().try_into().ok());
+    if host.is_none_or(|host| home.is_named_by(&host)) {
+        kept.remove(HOST);
+    }
     let connection = headers.get_all(CONNECTION).iter();
     let connection: Vec<&str> = connection
         .filter_map(|value| value.to_str().ok())
@@ -30,7 +45,6 @@ pub(crate) fn carried(headers: &HeaderMap, key: Option<&HeaderName>) -> HeaderMa
 
 fn is_of_the_call(name: &HeaderName) -> bool {
     const NAMES: &[&str] = &[
-        "host",
         "accept",
         "accept-charset",
         "accept-encoding",
@@ -86,7 +100,10 @@ mod tests {
         headers.append("x-project", "w".parse().unwrap());
         headers.append("connection", "close, X-Hop".parse().unwrap());
         let key = HeaderName::from_static("x-request-key");
-        let carried = carried(&headers, Some(&key));
+        let home = Origin::parse("https://V").unwrap();
+        let other = Origin::parse("https://other").unwrap();
+        assert_eq!(carried(&headers, None, &other)["host"], "v");
+        let carried = carried(&headers, Some(&key), &home);
         let names: Vec<_> = carried.keys().map(HeaderName::as_str).collect();
         assert_eq!(
             names,

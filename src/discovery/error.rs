@@ -18,6 +18,20 @@ pub struct DiscoveryError {
     inner: Arc<Inner>,
 }
 
+/// What a [`DiscoveryError`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DiscoveryErrorKind {
+    /// What was named is no origin, or not one that regions are discovered for.
+    NoHome,
+    /// No client has called yet, so there is none to ask with.
+    NoClient,
+    /// Discovery failed a moment ago, and is left alone for a while.
+    NotNow,
+    /// Nobody gave a list that can be used.
+    NoList,
+}
+
 struct Inner {
     home: Option<Origin>,
     /// Who was asked, and what was wrong with the answer.
@@ -34,6 +48,8 @@ pub(crate) enum Fault {
     TooLarge,
     Body,
     Document(InvalidDocument),
+    /// Of the entries none is a region that may be used.
+    Unusable,
     /// There was no answer in time.
     Timeout,
     /// Discovery failed a moment ago, and is left alone.
@@ -64,12 +80,34 @@ impl DiscoveryError {
         Self::not_asked(Fault::NoHome)
     }
 
-    pub(super) fn not_now(home: Origin) -> Self {
-        Self::new(home, vec![(None, Fault::NotNow)])
+    pub(super) fn of(home: &Origin, fault: Fault) -> Self {
+        Self::new(home.clone(), vec![(None, fault)])
     }
 
     pub(super) fn no_client() -> Self {
         Self::not_asked(Fault::NoClient)
+    }
+
+    /// Whether all who answered want other credentials.
+    pub(crate) fn is_denied(&self) -> bool {
+        let status = |(_, fault): &(_, Fault)| match fault {
+            Fault::Status(status) => Some(*status),
+            _ => None,
+        };
+        let mut answers = self.inner.faults.iter().filter_map(status).peekable();
+        answers.peek().is_some()
+            && answers
+                .all(|status| matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> DiscoveryErrorKind {
+        match self.inner.faults.last() {
+            Some((_, Fault::NoHome)) => DiscoveryErrorKind::NoHome,
+            Some((_, Fault::NoClient)) => DiscoveryErrorKind::NoClient,
+            Some((_, Fault::NotNow)) => DiscoveryErrorKind::NotNow,
+            _ => DiscoveryErrorKind::NoList,
+        }
     }
 
     fn not_asked(fault: Fault) -> Self {
@@ -129,6 +167,7 @@ impl fmt::Display for Fault {
             Self::TooLarge => f.write_str("the document is larger than 64 KiB"),
             Self::Body => f.write_str("the document breaks off"),
             Self::Document(error) => error.fmt(f),
+            Self::Unusable => f.write_str("no entry of the list can be used"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Panic => f.write_str("discovery panicked"),
             Self::NotNow => f.write_str("discovery failed a moment ago"),

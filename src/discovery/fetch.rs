@@ -8,9 +8,11 @@ use super::{
     Client, Discovery, DiscoveryError, Home, Homes, Query,
     ask::{Faults, Target, ask},
     cache::Ticket,
-    document::Document,
+    client::Answer,
+    document,
     error::Fault,
     flight::Fetched,
+    freshness::freshness,
     source::Source,
     usable::Usable,
 };
@@ -56,7 +58,7 @@ pub(super) async fn fetch(
         Some(list) => Ok(home.found(&homes, ticket, list)),
         None => {
             let error = DiscoveryError::new(home.origin().clone(), faults);
-            let wait = if is_needed {
+            let wait = if is_needed && !error.is_denied() {
                 home.failed(discovery, ticket)
             } else {
                 home.failed_in_vain(ticket);
@@ -85,7 +87,10 @@ async fn find(
             return over_http(homes, home, &query, &*client, path, faults).await;
         }
         (Source::Service(service), ..) => match service.lookup(query).await {
-            Ok(list) => return Some(Usable::from_list(list, home.origin(), discovery)),
+            Ok(list) => match Usable::from_list(list, home.origin(), discovery) {
+                Ok(list) => return Some(list),
+                Err(fault) => fault,
+            },
             Err(error) => Fault::Service(error),
         },
     };
@@ -141,19 +146,14 @@ async fn over_http(
     // Each gets its turn, also if none before it answers.
     let turns = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(3);
     let patience = discovery.timeout / turns.saturating_add(1);
+    let accept = |answer: Answer| {
+        let document = document::parse(&answer.body).map_err(Fault::Document)?;
+        let freshness = freshness(&answer.headers);
+        let (regions, refused) = (document.regions, document.refused);
+        Usable::new(regions, freshness, refused, home.origin(), discovery)
+    };
     let headers = query.headers();
-    let found = ask(client, targets, path, headers, patience, faults).await?;
-    let Document {
-        regions, refused, ..
-    } = found.document;
-    let origin = home.origin();
-    Some(Usable::new(
-        regions,
-        found.freshness,
-        refused,
-        origin,
-        discovery,
-    ))
+    ask(client, targets, path, headers, patience, accept, faults).await
 }
 
 /// Whom to ask: home, then those of its regions that seem well, then the seeds.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     Client, Discovery, DiscoveryError, Flight, Homes, Known, Need, Query, RegionList, View,
     cache::{Cache, Ticket},
+    error::Fault,
     fetch,
     usable::Usable,
 };
@@ -75,39 +76,44 @@ impl Home {
         self.lock().is_known(need, now)
     }
 
-    /// Joins the fetch that is under way, or begins one, unless what is known does by now.
+    /// Joins the fetch that is under way, if it `may_join`, or begins one, unless what is known does by
+    /// now. Says whether it is another's.
     pub(crate) fn search(
         self: &Arc<Self>,
         homes: &Arc<Homes>,
         need: Need<'_>,
         query: Query,
         client: Option<Arc<dyn Client>>,
-    ) -> Flight {
+        may_join: bool,
+    ) -> (Flight, bool) {
         let now = Instant::now();
         let mut cache = self.lock();
         // Since the caller looked, a fetch may have ended, or a list have come.
         let known = match cache.is_known(need, now) {
             Known::TooLittle => None,
             Known::Enough => Some(Ok(self.view())),
-            Known::NotNow => Some(Err(DiscoveryError::not_now(self.origin().clone()))),
+            Known::NotNow => Some(Err(DiscoveryError::of(self.origin(), Fault::NotNow))),
         };
         if let Some(known) = known {
-            return ready(known).boxed().shared();
+            return (ready(known).boxed().shared(), false);
         }
-        let is_bare = query.headers().is_empty();
-        let flight = match cache.join(is_bare, homes.discovery.timeout, now) {
-            Some(flight) => flight,
+        let joined = match may_join {
+            true => cache.join(homes.discovery.timeout, now),
+            false => None,
+        };
+        let (flight, is_joined) = match joined {
+            Some(flight) => (flight, true),
             None => {
                 let ticket = cache.begin();
                 let (homes, home) = (homes.clone(), self.clone());
                 let fetch = fetch::fetch(homes, home, query, client, ticket);
                 let flight = fetch.boxed().shared();
-                cache.began(ticket, &flight, is_bare, now);
-                flight
+                cache.began(ticket, &flight, now);
+                (flight, false)
             }
         };
         cache.note(need);
-        flight
+        (flight, is_joined)
     }
 
     /// From now on the list is of use only when no other can be had.
@@ -136,8 +142,9 @@ impl Home {
     }
 
     /// Somebody who knows brings a list.
-    pub(crate) fn push(&self, homes: &Homes, list: RegionList) {
+    pub(crate) fn push(&self, homes: &Homes, list: RegionList) -> Result<(), DiscoveryError> {
         let list = Usable::from_list(list, self.origin(), &homes.discovery);
+        let list = list.map_err(|fault| DiscoveryError::of(self.origin(), fault))?;
         let (regions, ttl) = (list.regions.len(), list.ttl);
         {
             let mut cache = self.lock();
@@ -145,6 +152,7 @@ impl Home {
             self.install(&mut cache, homes, list);
         }
         report::regions_refreshed(self.origin(), regions, ttl);
+        Ok(())
     }
 
     fn install(&self, cache: &mut Cache, homes: &Homes, list: Usable) -> Arc<View> {
@@ -201,7 +209,8 @@ impl Home {
         self.lock().failed(fetch, until).then_some(wait)
     }
 
-    /// A fetch failed that no call needed.
+    /// A fetch failed that no call needed, or that was denied, which may be due to who asked: no
+    /// reason not to try when another call needs it.
     pub(super) fn failed_in_vain(&self, fetch: Ticket) {
         self.lock().failed_in_vain(fetch);
     }

@@ -1,6 +1,6 @@
 use std::{collections::HashSet, time::Duration};
 
-use super::{Discovery, RegionList, document, freshness::Freshness};
+use super::{Discovery, RegionList, document, error::Fault, freshness::Freshness};
 use crate::{
     region::{Origin, Refusal, Region},
     report,
@@ -17,27 +17,37 @@ pub(super) struct Usable {
 
 impl Usable {
     /// Checks a list that was found for `home`. `freshness` is what came with it, `malformed` how
-    /// many entries were none.
+    /// many entries were none. An empty list is one; a list without one good entry is not.
     pub(super) fn new(
         regions: Vec<Region>,
         freshness: Option<Freshness>,
         malformed: usize,
         home: &Origin,
         discovery: &Discovery,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
+        let is_empty = regions.is_empty() && malformed == 0;
+        let regions = trusted(regions, malformed, home, discovery);
+        if regions.is_empty() && !is_empty {
+            // A mistake in the list, or somebody else's: no reason to forget a good one.
+            return Err(Fault::Unusable);
+        }
         let ttl = match freshness {
             Some(Freshness::NoStore) => None,
             Some(Freshness::For(ttl)) => Some(ttl),
             None => Some(discovery.default_ttl),
         };
         let spread = |ttl: Duration| scaled(ttl, 1.0 - fastrand::f64() / 10.0);
-        Self {
-            regions: trusted(regions, malformed, home, discovery),
+        Ok(Self {
+            regions,
             ttl: ttl.map(|ttl| spread(ttl.min(discovery.max_ttl))),
-        }
+        })
     }
 
-    pub(super) fn from_list(list: RegionList, home: &Origin, discovery: &Discovery) -> Self {
+    pub(super) fn from_list(
+        list: RegionList,
+        home: &Origin,
+        discovery: &Discovery,
+    ) -> Result<Self, Fault> {
         let (regions, ttl) = list.into_parts();
         Self::new(regions, ttl.map(Freshness::For), 0, home, discovery)
     }
@@ -56,7 +66,7 @@ pub(super) fn trusted(
     for region in regions {
         match discovery.trust.check(home, region.origin()) {
             Ok(()) if trusted.len() == document::MAX_REGIONS => break,
-            Ok(()) if seen.insert(region.origin().clone()) => trusted.push(region),
+            Ok(()) if seen.insert(region.origin().clone()) => trusted.push(named(region)),
             Ok(()) => {}
             Err(refusal) => refused.push(refusal),
         }
@@ -65,4 +75,12 @@ pub(super) fn trusted(
         report::region_refused(home, refused.len() + malformed, refused.first());
     }
     trusted
+}
+
+/// The region, by its origin where its name is none to show.
+fn named(region: Region) -> Region {
+    match region.own_name() {
+        Some(name) if !document::is_name(name) => Region::at(region.origin().clone()),
+        _ => region,
+    }
 }

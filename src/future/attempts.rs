@@ -285,23 +285,30 @@ where
         if self.call.is_over(now) {
             return Some(Err(self.call.timed_out(&cause, now)));
         }
-        if self.search.take().is_some() {
-            self.call.searched_in_vain(&cause, now);
+        if self.search.is_some() {
+            match self.call.search_left(now) {
+                // The attempt may hold the last permit, which the search needs. It has had its time.
+                Some(_) if self.is_saturated(cx) => return self.try_next(cause, Err(None), now),
+                Some(left) => {
+                    self.timer.set(Some(sleep(left)));
+                    return None;
+                }
+                None => {
+                    *self.search = None;
+                    self.call.searched_in_vain(&cause, now);
+                }
+            }
         }
         match self.next(&cause, now) {
             Ok(Step::Attempt(next)) => {
                 self.call.note_failure(&cause, now);
                 self.move_on(&cause, next, now);
             }
-            // The attempt may hold the last permit, which the search needs.
-            Ok(Step::Search) if self.is_saturated(cx) => {
-                return self.try_next(cause, Err(None), now);
-            }
             Ok(Step::Search) => {
                 self.search(&cause);
                 self.call.stay(&cause, now);
-                let bound = self.call.search_within(&cause, now);
-                self.timer.set(Some(sleep(bound)));
+                let half = self.call.search_beside(&cause, now);
+                self.timer.set(Some(sleep(half)));
             }
             Err(why) => {
                 // Nowhere else to go, so the attempt is worth more than no attempt.

@@ -6,6 +6,16 @@ use crate::{Backoff, Discovery, FailoverLayer, Regions, Replay};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-livekit-request-id");
 
+/// How long a phone rings, and a margin, as in the SDKs.
+const RING: Duration = Duration::from_secs(32);
+
+/// Calls that answer when somebody picks up. To make one again means to dial again.
+const DIALS: &[(&str, Duration)] = &[
+    ("/AcceptWhatsAppCall", RING),
+    ("/CreateSIPParticipant", RING),
+    ("/TransferSIPParticipant", RING),
+];
+
 impl FailoverLayer {
     /// For the API of LiveKit Cloud (Twirp over HTTP): requests to `*.livekit.cloud` and
     /// `*.livekit.run` fail over to the regions that the project is served in. Requests to other
@@ -21,7 +31,10 @@ impl FailoverLayer {
     /// # Defaults
     ///
     /// 3 attempts, up to 200 and then 400 ms between them, 10 s until another region is tried, all as
-    /// in the SDKs. The last attempt has no timeout of its own. A later attempt is begun only with more
+    /// in the SDKs; so are the 32 s for calls that answer when a phone is picked up
+    /// (`CreateSIPParticipant`, `TransferSIPParticipant`, `AcceptWhatsAppCall`). Give one that lets it
+    /// ring for longer the ringing time and 2 s in an [`Override`](crate::Override), or it dials again
+    /// in the next region. The last attempt has no timeout of its own. A later attempt is begun only with more
     /// than 5 s left of a [`total_timeout`](Self::total_timeout), so that one of 5 s allows none; for a
     /// `451` any time will do.
     ///
@@ -64,6 +77,7 @@ impl FailoverLayer {
                 Duration::from_millis(400),
             ))
             .attempt_timeout(Duration::from_secs(10))
+            .slow_routes(DIALS)
             .min_attempt_time(Duration::from_secs(5))
             .replay(Replay::Always)
             .idempotency_key(REQUEST_ID)
