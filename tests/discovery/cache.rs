@@ -19,10 +19,11 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_failover::{
-    Budget, Discovery, FailoverLayer, Health, Order, Query, Region, RegionList, Regions, Stop,
+    Budget, Discovery, Failover, FailoverLayer, Health, Order, Query, Region, RegionList, Regions,
+    Stop,
 };
 
-use crate::{hosts::*, support::*};
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -214,15 +215,15 @@ async fn cache_control_is_understood_however_it_is_written() {
 // By the paused clock: exactly how long.
 
 /// A client of a dead home, and all that it meets. Every call begins at home.
-fn dead_home(set: impl FnOnce(Discovery) -> Discovery) -> (Hosts, HostsClient) {
-    let hosts = Hosts::listing(&[EU]);
-    hosts.set(HOME, Ill::Answers(503));
+fn dead_home(set: impl FnOnce(Discovery) -> Discovery) -> (World, Failover<World>) {
+    let hosts = World::listing(&[EU]);
+    hosts.at(HOME, Act::Status(503));
     let client = hosts.client(&forgetful(free_layer(set)));
     (hosts, client)
 }
 
 /// Whether a call has to ask for the list now. It fails at home, and is served elsewhere.
-async fn asks(hosts: &Hosts, client: &HostsClient) -> bool {
+async fn asks(hosts: &World, client: &Failover<World>) -> bool {
     hosts.take();
     assert_eq!(call_at(client, HOME).await, Ok(200));
     hosts.questions() > 0
@@ -240,7 +241,7 @@ async fn asking_after(
         fastrand::seed(seed);
         let (hosts, client) = dead_home(&set);
         if let Some(control) = control {
-            hosts.cache_control(control);
+            hosts.on("?", listing(control, &[EU]));
         }
         assert!(asks(&hosts, &client).await);
         assert!(!asks(&hosts, &client).await);
@@ -311,17 +312,17 @@ async fn a_list_out_of_date_serves_until_it_is_too_stale_and_not_longer() {
         discovery.negative_ttl(Duration::ZERO)
     });
     // No time, hence none that is shortened.
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     advance(100 * SECOND - MOMENT).await;
     hosts.take();
     assert_eq!(call_at(&client, HOME).await, Ok(200));
-    assert_eq!(hosts.take(), ["home", "? home", "? eu", "eu"]);
+    assert_eq!(hosts.take(), ["home", "home?", "eu?", "eu"]);
     advance(MOMENT).await;
-    hosts.set(HOME, Ill::Refuses);
+    hosts.at(HOME, Act::Refuse);
     assert_eq!(call_at(&client, HOME).await, Err(Some(Stop::Discovery)));
-    assert_eq!(hosts.take(), ["home", "? home"], "eu is not known any more");
+    assert_eq!(hosts.take(), ["home", "home?"], "eu is not known any more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,14 +331,14 @@ async fn a_stale_list_serves_too_while_discovery_is_left_alone() {
         let discovery = discovery.max_stale(100 * SECOND);
         discovery.negative_ttl(LONG)
     });
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     assert!(asks(&hosts, &client).await);
     advance(100 * SECOND - MOMENT).await;
     assert!(!asks(&hosts, &client).await);
     advance(MOMENT).await;
-    hosts.set(HOME, Ill::Refuses);
+    hosts.at(HOME, Act::Refuse);
     hosts.take();
     assert_eq!(call_at(&client, HOME).await, Err(Some(Stop::Discovery)));
     assert_eq!(hosts.take(), ["home"]);
@@ -345,28 +346,28 @@ async fn a_stale_list_serves_too_while_discovery_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_too_stale_leads_no_first_attempt_away_from_an_ejected_home() {
-    let hosts = Hosts::listing(&[EU]);
-    hosts.cache_control("max-age=0");
-    hosts.set(HOME, Ill::Answers(503));
+    let hosts = World::default();
+    hosts.on("?", listing("max-age=0", &[EU]));
+    hosts.at(HOME, Act::Status(503));
     let layer = free_layer(|discovery| discovery.max_stale(100 * SECOND));
     let client = hosts.client(&layer.health(strict()));
     assert_eq!(call_at(&client, HOME).await, Ok(200));
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     advance(100 * SECOND - MOMENT).await;
     hosts.take();
     assert_eq!(call_at(&client, HOME).await, Ok(200));
     assert_eq!(hosts.take(), ["eu"]);
     advance(MOMENT).await;
     assert_eq!(call_at(&client, HOME).await, Ok(503));
-    assert_eq!(hosts.take(), ["home", "? home"]);
+    assert_eq!(hosts.take(), ["home", "home?"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_serves_for_a_day_after_its_time_unless_it_is_set() {
     let (hosts, client) = dead_home(|discovery| discovery.negative_ttl(Duration::ZERO));
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     advance(24 * HOUR - MOMENT).await;
     assert!(asks(&hosts, &client).await);
     advance(MOMENT).await;
@@ -381,13 +382,12 @@ async fn without_a_stale_time_a_list_serves_for_its_own_and_for_those_who_wait()
         discovery.default_ttl(10 * SECOND)
     });
     assert!(asks(&hosts, &client).await);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     advance(9 * SECOND - MOMENT).await;
     assert!(!asks(&hosts, &client).await);
     advance(SECOND + MOMENT).await;
     assert_eq!(call_at(&client, HOME).await, Ok(503));
-    hosts.list(&[EU]);
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
     assert!(asks(&hosts, &client).await);
 }
@@ -395,11 +395,11 @@ async fn without_a_stale_time_a_list_serves_for_its_own_and_for_those_who_wait()
 #[tokio::test(start_paused = true)]
 async fn a_fresh_list_starts_a_new_time() {
     let (hosts, client) = dead_home(|discovery| discovery.max_stale(100 * SECOND));
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
     advance(99 * SECOND).await;
     assert!(asks(&hosts, &client).await);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     advance(99 * SECOND).await;
     assert!(asks(&hosts, &client).await);
 }
@@ -411,8 +411,8 @@ async fn trying_after(seeds: u64, time: Duration, set: impl Fn(Discovery) -> Dis
     let mut trying = 0;
     for seed in 0..seeds {
         fastrand::seed(seed);
-        let hosts = Hosts::default();
-        hosts.set(HOME, Ill::Refuses);
+        let hosts = World::default();
+        hosts.at(HOME, Act::Refuse);
         let client = hosts.client(&forgetful(free_layer(&set)));
         let fails = async || {
             let end = call_at(&client, HOME).await;
@@ -451,8 +451,8 @@ async fn a_discovery_that_failed_can_be_left_alone_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_ends_the_time_after_a_failure() {
-    let hosts = Hosts::default();
-    hosts.set(HOME, Ill::Refuses);
+    let hosts = World::default();
+    hosts.at(HOME, Act::Refuse);
     let layer = forgetful(free_layer(|discovery| discovery.negative_ttl(LONG)));
     let client = hosts.client(&layer);
     for questions in [1, 0] {
@@ -469,9 +469,9 @@ async fn a_refresh_ends_the_time_after_a_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_after_a_failure_is_that_of_one_home() {
-    let hosts = Hosts::default();
-    hosts.set(HOME, Ill::Refuses);
-    hosts.set(US, Ill::Refuses);
+    let hosts = World::default();
+    hosts.at(HOME, Act::Refuse);
+    hosts.at(US, Act::Refuse);
     let client = hosts.client(&forgetful(free_layer(|discovery| discovery)));
     for home in [HOME, US] {
         assert!(call_at(&client, home).await.is_err());
@@ -488,8 +488,8 @@ fn keeping() -> FailoverLayer {
 
 #[tokio::test(start_paused = true)]
 async fn a_home_is_the_same_however_it_is_written() {
-    let hosts = Hosts::listing(&[EU]);
-    hosts.set(HOME, Ill::Answers(503));
+    let hosts = World::listing(&[EU]);
+    hosts.at(HOME, Act::Status(503));
     let client = hosts.client(&keeping());
     for (origin, questions) in [
         (HOME, 1),
@@ -505,7 +505,7 @@ async fn a_home_is_the_same_however_it_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn schemes_and_ports_make_other_homes() {
-    let hosts = Hosts::listing(&[EU]);
+    let hosts = World::listing(&[EU]);
     let client = hosts.client(&keeping());
     for origin in [
         HOME,
@@ -514,7 +514,7 @@ async fn schemes_and_ports_make_other_homes() {
         "https://home.example.com:8444",
         "http://home.example.com:443",
     ] {
-        hosts.set(origin, Ill::Answers(503));
+        hosts.at(origin, Act::Status(503));
         for questions in [1, 0] {
             assert_eq!(call_at(&client, origin).await, Ok(200), "{origin}");
             assert_eq!(hosts.questions(), questions, "{origin}");
@@ -524,7 +524,7 @@ async fn schemes_and_ports_make_other_homes() {
 
 #[tokio::test(start_paused = true)]
 async fn the_home_that_was_not_used_for_longest_makes_room_for_the_hundred_and_twenty_ninth() {
-    let hosts = Hosts::listing(&[EU]);
+    let hosts = World::listing(&[EU]);
     let layer = keeping();
     let client = hosts.client(&layer);
     let home = |n: usize| format!("https://h{n}.example.com");
@@ -533,7 +533,7 @@ async fn the_home_that_was_not_used_for_longest_makes_room_for_the_hundred_and_t
         hosts.questions()
     };
     for n in 0..=130 {
-        hosts.set(&home(n), Ill::Answers(503));
+        hosts.at(&home(n), Act::Status(503));
     }
     for n in 0..128 {
         assert_eq!(questions(n).await, 1, "{n} is new");
@@ -556,7 +556,7 @@ async fn the_home_that_was_not_used_for_longest_makes_room_for_the_hundred_and_t
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_home_makes_room_goes_on() {
-    let hosts = Hosts::default();
+    let hosts = World::default();
     let gate = Arc::new(Semaphore::new(0));
     let (waiting, opened) = (Arc::new(AtomicUsize::new(0)), gate.clone());
     let source = {
@@ -576,7 +576,7 @@ async fn a_call_whose_home_makes_room_goes_on() {
     let layer = FailoverLayer::new(Regions::discover(Discovery::service(source)));
     let layer = layer.budget(Budget::unlimited()).backoff(no_wait());
     let client = hosts.client(&forgetful(layer));
-    hosts.set(HOME, Ill::Answers(503));
+    hosts.at(HOME, Act::Status(503));
     let call = tokio::spawn({
         let client = client.clone();
         async move { call_at(&client, HOME).await }
@@ -597,9 +597,9 @@ async fn a_call_whose_home_makes_room_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_is_an_answer_that_is_kept_for_its_time() {
     for document in ["{}", r#"{"regions":[]}"#, r#"{"regions":null}"#] {
-        let hosts = Hosts::default();
-        hosts.document(document);
-        hosts.set(HOME, Ill::Refuses);
+        let hosts = World::default();
+        hosts.on("?", Act::Document(None, document.to_owned()));
+        hosts.at(HOME, Act::Refuse);
         let seed = "https://seed.example.com";
         let client = hosts.client(&forgetful(free_layer(|discovery| {
             discovery
@@ -610,39 +610,39 @@ async fn an_empty_list_is_an_answer_that_is_kept_for_its_time() {
         })));
         let end = call_at(&client, HOME).await;
         assert_eq!(end, Err(Some(Stop::Regions)), "{document}");
-        assert_eq!(hosts.take(), ["home", "? home", "? seed"], "{document}");
+        assert_eq!(hosts.take(), ["home", "home?", "seed?"], "{document}");
         advance(9 * SECOND - MOMENT).await;
         assert_eq!(call_at(&client, HOME).await, Err(Some(Stop::Regions)));
         assert_eq!(hosts.take(), ["home"], "{document}");
         advance(SECOND + MOMENT).await;
         hosts.list(&[EU]);
         assert_eq!(call_at(&client, HOME).await, Ok(200));
-        assert_eq!(hosts.take(), ["home", "? home", "? seed", "eu"]);
+        assert_eq!(hosts.take(), ["home", "home?", "seed?", "eu"]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_takes_the_place_of_a_full_one() {
     let (hosts, client) = dead_home(|discovery| discovery.negative_ttl(Duration::ZERO));
-    hosts.cache_control("max-age=0");
+    hosts.on("?", listing("max-age=0", &[EU]));
     assert!(asks(&hosts, &client).await);
-    hosts.document("{}");
+    hosts.on("?", Act::Document(Some("max-age=0"), "{}".to_owned()));
     assert_eq!(call_at(&client, HOME).await, Ok(503));
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     hosts.take();
     assert_eq!(call_at(&client, HOME).await, Ok(503));
-    assert_eq!(hosts.take(), ["home", "? home"]);
+    assert_eq!(hosts.take(), ["home", "home?"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_ejected_region_stays_passed_over_when_the_list_comes_again() {
-    let hosts = Hosts::listing(&[EU, US]);
-    hosts.set(HOME, Ill::Answers(503));
-    hosts.set(EU, Ill::Answers(503));
+    let hosts = World::listing(&[EU, US]);
+    hosts.at(HOME, Act::Status(503));
+    hosts.at(EU, Act::Status(503));
     let layer = free_layer(|discovery| discovery).health(strict());
     let client = hosts.client(&layer);
     assert_eq!(call_at(&client, HOME).await, Ok(200));
-    assert_eq!(hosts.take(), ["home", "? home", "eu", "us"]);
+    assert_eq!(hosts.take(), ["home", "home?", "eu", "us"]);
 
     layer.handle().refresh(HOME).await.unwrap();
     hosts.take();
@@ -657,17 +657,42 @@ async fn an_ejected_region_stays_passed_over_when_the_list_comes_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_is_passed_over_though_its_list_may_not_be_kept() {
+    for (cache_control, questions) in [("no-store", 4), ("no-cache", 4), ("max-age=60", 1)] {
+        let hosts = World::default();
+        hosts.on("?", listing(cache_control, &[HOME, EU, US]));
+        hosts.at(HOME, Act::Status(503));
+        hosts.at(EU, Act::Refuse);
+        let layer = free_layer(|discovery| discovery.negative_ttl(LONG));
+        let client = hosts.client(&layer);
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(call_at(&client, HOME).await, Ok(200), "{cache_control}");
+            seen.extend(hosts.take());
+        }
+        let count = |whom| seen.iter().filter(|seen| *seen == whom).count();
+        assert_eq!(count("eu"), 1, "{cache_control}: {seen:?}");
+        assert_eq!(count("home?"), questions, "{cache_control}: {seen:?}");
+        // And nothing else is kept of it.
+        hosts.on("?", Act::Status(500));
+        let end = call_at(&client, HOME).await;
+        let is_kept = cache_control == "max-age=60";
+        assert_eq!(end, Ok(if is_kept { 200 } else { 503 }), "{cache_control}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_counts_on_when_the_list_comes_again() {
-    let hosts = Hosts::listing(&[EU, US]);
-    hosts.set(HOME, Ill::Answers(503));
-    hosts.set(EU, Ill::Answers(503));
+    let hosts = World::listing(&[EU, US]);
+    hosts.at(HOME, Act::Status(503));
+    hosts.at(EU, Act::Status(503));
     let health = Health::default().consecutive(2).probe_every(LONG, LONG);
     let layer = free_layer(|discovery| discovery).health(health);
     let client = hosts.client(&layer);
     for n in 1..=2 {
         assert_eq!(call_at(&client, HOME).await, Ok(200));
         let seen = hosts.take();
-        let calls: Vec<_> = seen.iter().filter(|seen| !seen.starts_with('?')).collect();
+        let calls: Vec<_> = seen.iter().filter(|seen| !seen.ends_with('?')).collect();
         assert_eq!(calls, ["home", "eu", "us"], "call {n}");
         layer.handle().refresh(HOME).await.unwrap();
         hosts.take();
@@ -679,21 +704,21 @@ async fn a_failure_counts_on_when_the_list_comes_again() {
 #[tokio::test(start_paused = true)]
 async fn a_region_of_two_homes_is_passed_over_for_both() {
     const OTHER: &str = "https://other.example.com";
-    let hosts = Hosts::listing(&[EU, US]);
+    let hosts = World::listing(&[EU, US]);
     for origin in [HOME, OTHER, EU] {
-        hosts.set(origin, Ill::Answers(503));
+        hosts.at(origin, Act::Status(503));
     }
     let client = hosts.client(&free_layer(|discovery| discovery).health(strict()));
     assert_eq!(call_at(&client, HOME).await, Ok(200));
-    assert_eq!(hosts.take(), ["home", "? home", "eu", "us"]);
+    assert_eq!(hosts.take(), ["home", "home?", "eu", "us"]);
     assert_eq!(call_at(&client, OTHER).await, Ok(200));
     assert_eq!(
         hosts.take(),
-        ["other", "? other", "us"],
+        ["other", "other?", "us"],
         "eu is known to be out, the home itself is not"
     );
     assert_eq!(call_at(&client, EU).await, Ok(200));
-    assert_eq!(hosts.take(), ["eu", "? eu", "us"], "a home of its own");
+    assert_eq!(hosts.take(), ["eu", "eu?", "us"], "a home of its own");
     assert_eq!(call_at(&client, EU).await, Ok(200));
     assert_eq!(hosts.take(), ["us"]);
 }
@@ -705,8 +730,8 @@ async fn spread_gives_each_client_an_order_of_its_own_and_listed_all_the_same() 
         .collect();
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
     let first = async |order: Order, id: u64| {
-        let hosts = Hosts::listing(&regions);
-        hosts.set(HOME, Ill::Answers(503));
+        let hosts = World::listing(&regions);
+        hosts.at(HOME, Act::Status(503));
         let discovered = Regions::discover(Discovery::http(PATH));
         let layer = FailoverLayer::new(discovered.order(order).client_id(id)).backoff(no_wait());
         let client = hosts.client(&forgetful(layer));

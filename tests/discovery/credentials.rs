@@ -1,11 +1,14 @@
 //! A discovery that wants credentials, as LiveKit Cloud's does.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit};
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use http_body_util::Full;
-use tower::{Layer, ServiceExt, service_fn};
-use tower_failover::replay::ReplayBody;
+use tokio::time::{Instant, sleep};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_failover::{Budget, Error, Health, replay::ReplayBody};
 
 use crate::support::*;
 
@@ -46,15 +49,16 @@ async fn a_refresh_without_credentials_that_is_denied_keeps_no_call_from_its_lis
     assert_eq!(home.hits_at(PATH), 3);
 }
 
-/// Denies discovery to those without credentials, after a while, and calls to home always.
+/// Denies discovery to those without the right token, after a while, and calls to home always.
 async fn strict(
     request: Request<ReplayBody<Full<Bytes>>>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let (host, path) = (request.uri().host(), request.uri().path());
-    let (status, body) = match (path == PATH, request.headers().contains_key(AUTHORIZATION)) {
+    let shown = request.headers().get(AUTHORIZATION);
+    let (status, body) = match (path == PATH, shown.is_some_and(|token| token == GOOD)) {
         (true, true) => (200, r#"{"regions":[{"url":"http://b.example.com"}]}"#),
         (true, false) => {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            sleep(S).await;
             (401, "")
         }
         (false, _) if host == Some("a.example.com") => (503, ""),
@@ -64,24 +68,50 @@ async fn strict(
     Ok(response.unwrap())
 }
 
+const HOME: &str = "http://a.example.com";
+const GOOD: &str = "Bearer token";
+const S: Duration = Duration::from_secs(1);
+
+/// Calls home with this token; the status and how long it took.
+async fn status_with<C>(client: C, token: Option<&'static str>) -> (u16, Duration)
+where
+    C: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Error>,
+{
+    let mut call = get(HOME);
+    if let Some(token) = token {
+        let token = HeaderValue::from_static(token);
+        call.headers_mut().insert(AUTHORIZATION, token);
+    }
+    let begin = Instant::now();
+    let response = client.oneshot(call).await.unwrap();
+    (response.status().as_u16(), begin.elapsed())
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_call_with_credentials_does_not_wait_for_a_fetch_without() {
-    let layer = layer();
+async fn a_call_asks_itself_where_a_fetch_that_it_waited_for_was_denied() {
+    // Denied are a fetch that nobody called for, a call without credentials, one with expired ones.
+    for token in [None, Some("Bearer expired")] {
+        let layer = layer().budget(Budget::unlimited()).health(Health::off());
+        let client = layer.layer(service_fn(strict));
+        let refresh = tokio::spawn(client.warm_up(HOME));
+        tokio::task::yield_now().await;
+        let (denied, good) = tokio::join!(
+            status_with(client.clone(), token),
+            status_with(client.clone(), Some(GOOD)),
+        );
+        assert_eq!(good, (200, S));
+        // Denied a second time or not, it uses what the other has found.
+        assert_eq!(denied.0, 200);
+        refresh.await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_callers_expired_credentials_keep_no_other_from_its_list() {
+    let layer = layer().budget(Budget::unlimited()).health(Health::off());
     let client = layer.layer(service_fn(strict));
-    let home = "http://a.example.com";
-    let call = |headers: HeaderMap| {
-        let mut call = get(home);
-        *call.headers_mut() = headers;
-        client.clone().oneshot(call)
-    };
-    let refresh = tokio::spawn(client.warm_up(home));
-    tokio::task::yield_now().await;
-    let start = tokio::time::Instant::now();
-    // Without credentials it might as well wait.
-    let (with, without) = tokio::join!(call(token()), call(HeaderMap::new()));
-    assert_eq!(with.unwrap().status(), 200);
-    assert!(start.elapsed().as_secs() < 2);
-    // Its own question was the one with credentials, which is what it joined.
-    assert_eq!(without.unwrap().status(), 200);
-    refresh.await.unwrap().unwrap_err();
+    let expired = status_with(client.clone(), Some("Bearer expired")).await;
+    assert_eq!(expired, (503, S));
+    let good = status_with(client.clone(), Some(GOOD)).await;
+    assert_eq!(good, (200, Duration::ZERO));
 }

@@ -2,8 +2,11 @@
 
 mod cancel;
 mod clock;
+mod foreign;
 mod late;
 mod never;
+mod permits;
+mod runtimes;
 
 use std::time::Duration;
 

@@ -1,13 +1,7 @@
 //! A layer steered from outside: lists pushed and refreshed, warm-ups, and what a process leaves to
 //! the next one.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit};
@@ -17,11 +11,11 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinHandle, time::advance};
 use tower::{BoxError, ServiceExt, service_fn};
 use tower_failover::{
-    Budget, Discovery, FailoverLayer, Handle, Health, Query, Region, RegionList, Regions, Snapshot,
-    Stop,
+    Budget, Discovery, Failover, FailoverLayer, Handle, Health, Query, Region, RegionList, Regions,
+    Snapshot, Stop,
 };
 
-use crate::{hosts::*, support::*};
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -34,60 +28,52 @@ fn regions(origins: &[&str]) -> RegionList {
 }
 
 /// Hosts of which home answers calls with 503, and a layer that begins every call there.
-fn dead_home(set: impl FnOnce(Discovery) -> Discovery) -> (Hosts, FailoverLayer) {
-    let hosts = Hosts::listing(&[EU]);
-    hosts.set(HOME, Ill::Answers(503));
+fn dead_home(set: impl FnOnce(Discovery) -> Discovery) -> (World, FailoverLayer) {
+    let hosts = World::listing(&[EU]);
+    hosts.at(HOME, Act::Status(503));
     (hosts, free_layer(set).health(Health::off()))
 }
 
 /// Calls home, and tells who was asked.
-async fn seen(hosts: &Hosts, client: &HostsClient) -> Vec<String> {
+async fn seen(hosts: &World, client: &Failover<World>) -> Vec<String> {
     hosts.take();
     let _ = call_at(client, HOME).await;
     hosts.take()
 }
 
 /// A discovery that answers when it is let.
-#[derive(Clone)]
 struct Gate {
-    asked: Arc<AtomicUsize>,
+    asked: Asked,
     open: Arc<Semaphore>,
 }
 
 impl Gate {
-    fn new() -> Self {
-        Self {
-            asked: Arc::default(),
-            open: Arc::new(Semaphore::new(0)),
-        }
-    }
-
-    /// A layer whose discovery waits here, and then names these or fails.
-    fn layer(&self, origins: Option<&'static [&'static str]>) -> FailoverLayer {
-        let gate = self.clone();
-        let source = service_fn(move |_: Query| {
-            let gate = gate.clone();
-            async move {
-                gate.asked.fetch_add(1, Ordering::Relaxed);
-                gate.open.acquire().await?.forget();
-                origins.map(regions).ok_or_else(|| BoxError::from("lost"))
-            }
-        });
-        FailoverLayer::new(Regions::discover(Discovery::service(source)))
-            .budget(Budget::unlimited())
-            .backoff(no_wait())
-            .health(Health::off())
-    }
-
     /// Until that many have asked. The clock does not move on meanwhile.
     async fn wait_asked(&self, n: usize) {
-        while self.asked.load(Ordering::Relaxed) < n {
+        while self.asked.count() < n {
             tokio::task::yield_now().await;
         }
     }
 }
 
-fn spawn_call(client: &HostsClient) -> JoinHandle<Result<u16, Option<Stop>>> {
+/// As [`dead_home`], with a discovery that waits for the gate, and then names these or fails.
+fn gated(origins: Option<&'static [&'static str]>) -> (World, Gate, FailoverLayer) {
+    let hosts = World::default();
+    hosts.at(HOME, Act::Status(503));
+    let open = Arc::new(Semaphore::new(0));
+    let gate = open.clone();
+    let (discovery, asked) = source(move |_| {
+        let gate = gate.clone();
+        async move {
+            gate.acquire().await?.forget();
+            origins.map(regions).ok_or_else(|| BoxError::from("lost"))
+        }
+    });
+    let layer = layer_of(discovery).budget(Budget::unlimited());
+    (hosts, Gate { asked, open }, layer.health(Health::off()))
+}
+
+fn spawn_call(client: &Failover<World>) -> JoinHandle<Result<u16, Option<Stop>>> {
     let client = client.clone();
     tokio::spawn(async move { call_at(&client, HOME).await })
 }
@@ -98,7 +84,7 @@ fn spawn_call(client: &HostsClient) -> JoinHandle<Result<u16, Option<Stop>>> {
 async fn a_pushed_list_replaces_the_one_that_was_fetched() {
     let (hosts, layer) = dead_home(|discovery| discovery.default_ttl(HOUR));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
     layer.handle().set_regions(HOME, regions(&[US])).unwrap();
     assert_eq!(hosts.take(), [""; 0], "a push asks nobody");
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
@@ -118,7 +104,7 @@ async fn a_pushed_list_is_that_of_one_home() {
     let other = "https://other.example.com";
     layer.handle().set_regions(other, regions(&[US])).unwrap();
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,13 +119,16 @@ async fn of_a_pushed_list_only_what_is_trusted_is_called() {
         US,
     ];
     layer.handle().set_regions(HOME, regions(&list)).unwrap();
-    hosts.set(US, Ill::Answers(503));
+    hosts.at(US, Act::Status(503));
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
-    layer
-        .handle()
-        .set_regions(HOME, regions(&list[..4]))
-        .unwrap();
-    assert_eq!(seen(&hosts, &client).await, ["home"], "none is left");
+    let error = layer.handle().set_regions(HOME, regions(&list[..4]));
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("no entry of the list can be used"), "{text}");
+    assert_eq!(
+        seen(&hosts, &client).await,
+        ["home", "us"],
+        "the list stays"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +149,7 @@ async fn a_pushed_list_is_used_for_as_long_as_it_says() {
     advance(90 * SECOND - MOMENT).await;
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
     advance(10 * SECOND + MOMENT).await;
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +160,7 @@ async fn a_pushed_list_that_does_not_say_is_used_for_the_default_time() {
     advance(90 * SECOND - MOMENT).await;
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
     advance(10 * SECOND + MOMENT).await;
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,13 +169,10 @@ async fn a_pushed_list_for_no_time_serves_when_no_other_can_be_had() {
     let client = hosts.client(&layer);
     let list = regions(&[US]).ttl(Duration::ZERO);
     layer.handle().set_regions(HOME, list.clone()).unwrap();
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
     layer.handle().set_regions(HOME, list).unwrap();
-    hosts.lose_list();
-    assert_eq!(
-        seen(&hosts, &client).await,
-        ["home", "? home", "? us", "us"]
-    );
+    hosts.on("?", Act::Status(500));
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "us?", "us"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,22 +192,35 @@ async fn of_a_pushed_list_thirty_two_origins_are_used_each_once() {
 async fn an_empty_push_leaves_home_alone() {
     let (hosts, layer) = dead_home(|discovery| discovery.default_ttl(100 * SECOND));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
     layer.handle().set_regions(HOME, regions(&[])).unwrap();
-    hosts.set(HOME, Ill::Refuses);
+    hosts.at(HOME, Act::Refuse);
     assert_eq!(call_at(&client, HOME).await, Err(Some(Stop::Regions)));
     assert_eq!(hosts.take(), ["home"]);
     advance(100 * SECOND).await;
-    hosts.set(HOME, Ill::Answers(503));
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    hosts.at(HOME, Act::Status(503));
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_homes_that_lists_are_pushed_for_the_newest_are_kept() {
+    let layer = free_layer(|discovery| discovery);
+    let home = |n: usize| format!("https://h{n}.example.com");
+    for n in 0..130 {
+        layer.handle().set_regions(home(n), regions(&[US])).unwrap();
+    }
+    let known = homes(&layer.handle().snapshot());
+    let known: HashSet<_> = known.iter().map(|h| h["home"].as_str().unwrap()).collect();
+    let expected: Vec<_> = (2..130).map(|n| home(n) + ":443").collect();
+    assert_eq!(known, expected.iter().map(String::as_str).collect());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_push_ends_the_time_after_a_failure_and_serves() {
     let (hosts, layer) = dead_home(|discovery| discovery.negative_ttl(HOUR));
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?"]);
     layer.handle().set_regions(HOME, regions(&[US])).unwrap();
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
 }
@@ -264,8 +263,8 @@ async fn the_home_of_a_push_may_be_written_as_that_of_a_websocket() {
         ),
         ("ws://home.example.com", "http://home.example.com"),
     ] {
-        let hosts = Hosts::listing(&[EU]);
-        hosts.set(called, Ill::Answers(503));
+        let hosts = World::listing(&[EU]);
+        hosts.at(called, Act::Status(503));
         let layer = free_layer(|discovery| discovery);
         layer.handle().set_regions(pushed, regions(&[US])).unwrap();
         let client = hosts.client(&layer);
@@ -276,9 +275,7 @@ async fn the_home_of_a_push_may_be_written_as_that_of_a_websocket() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fetch_under_way_does_not_undo_a_push() {
-    let (hosts, gate) = (Hosts::default(), Gate::new());
-    hosts.set(HOME, Ill::Answers(503));
-    let layer = gate.layer(Some(&[EU]));
+    let (hosts, gate, layer) = gated(Some(&[EU]));
     let client = hosts.client(&layer);
     let call = spawn_call(&client);
     gate.wait_asked(1).await;
@@ -287,14 +284,12 @@ async fn a_fetch_under_way_does_not_undo_a_push() {
     assert_eq!(call.await.unwrap(), Ok(200));
     assert_eq!(hosts.take(), ["home", "us"], "the call that waited");
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
-    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(gate.asked.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_fetch_fails_uses_the_list_that_was_pushed_meanwhile() {
-    let (hosts, gate) = (Hosts::default(), Gate::new());
-    hosts.set(HOME, Ill::Answers(503));
-    let layer = gate.layer(None);
+    let (hosts, gate, layer) = gated(None);
     let client = hosts.client(&layer);
     let call = spawn_call(&client);
     gate.wait_asked(1).await;
@@ -310,10 +305,10 @@ async fn a_call_whose_fetch_fails_uses_the_list_that_was_pushed_meanwhile() {
 async fn a_refresh_that_is_awaited_brings_the_list_at_once() {
     let (hosts, layer) = dead_home(|discovery| discovery.default_ttl(HOUR));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
     hosts.list(&[US]);
     layer.handle().refresh(HOME).await.unwrap();
-    assert_eq!(hosts.take(), ["? home"]);
+    assert_eq!(hosts.take(), ["home?"]);
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
 }
 
@@ -321,11 +316,11 @@ async fn a_refresh_that_is_awaited_brings_the_list_at_once() {
 async fn a_refresh_that_is_dropped_leaves_the_question_to_the_next_failure() {
     let (hosts, layer) = dead_home(|discovery| discovery.default_ttl(HOUR));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
     hosts.list(&[US]);
     drop(layer.handle().refresh(HOME));
     assert_eq!(hosts.take(), [""; 0]);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "us"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "us"]);
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
 }
 
@@ -334,16 +329,16 @@ async fn the_list_before_a_refresh_serves_when_no_other_can_be_had() {
     let (hosts, layer) = dead_home(|discovery| discovery.default_ttl(HOUR));
     let client = hosts.client(&layer);
     seen(&hosts, &client).await;
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     let error = layer.handle().refresh(HOME).await.unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("https://home.example.com:443 (500)"),
         "{text}"
     );
-    assert_eq!(hosts.take(), ["? home", "? eu"]);
+    assert_eq!(hosts.take(), ["home?", "eu?"]);
     // The failure of a refresh keeps no call from trying itself, that of a call keeps the next.
-    let asks = ["home", "? home", "? eu", "eu"];
+    let asks = ["home", "home?", "eu?", "eu"];
     assert_eq!(seen(&hosts, &client).await, asks);
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
 }
@@ -355,7 +350,7 @@ async fn a_refresh_before_any_call_has_nobody_to_ask_and_is_no_failure() {
     let text = error.to_string();
     assert!(text.contains("no client to ask with"), "{text}");
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "eu"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -366,28 +361,23 @@ async fn a_refresh_asks_with_the_first_client_also_where_the_home_was_known_befo
     let client = hosts.client(&layer);
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
     handle.refresh(HOME).await.unwrap();
-    assert_eq!(hosts.take(), ["? home"]);
+    assert_eq!(hosts.take(), ["home?"]);
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_asked_without_any_call() {
-    let gate = Gate::new();
+    let (hosts, gate, layer) = gated(Some(&[EU]));
     gate.open.add_permits(1);
-    let layer = gate.layer(Some(&[EU]));
     layer.handle().refresh(HOME).await.unwrap();
-    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
-    let hosts = Hosts::default();
-    hosts.set(HOME, Ill::Answers(503));
+    assert_eq!(gate.asked.count(), 1);
     assert_eq!(seen(&hosts, &hosts.client(&layer)).await, ["home", "eu"]);
-    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(gate.asked.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_shares_the_fetch_of_the_calls_that_wait() {
-    let (hosts, gate) = (Hosts::default(), Gate::new());
-    hosts.set(HOME, Ill::Answers(503));
-    let layer = gate.layer(Some(&[EU]));
+    let (hosts, gate, layer) = gated(Some(&[EU]));
     let client = hosts.client(&layer);
     let calls: Vec<_> = (0..10).map(|_| spawn_call(&client)).collect();
     gate.wait_asked(1).await;
@@ -399,14 +389,12 @@ async fn a_refresh_shares_the_fetch_of_the_calls_that_wait() {
     for call in calls.into_iter().chain([later]) {
         assert_eq!(call.await.unwrap(), Ok(200));
     }
-    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(gate.asked.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_is_given_up_does_not_end_the_fetch_of_a_call() {
-    let (hosts, gate) = (Hosts::default(), Gate::new());
-    hosts.set(HOME, Ill::Answers(503));
-    let layer = gate.layer(Some(&[EU]));
+    let (hosts, gate, layer) = gated(Some(&[EU]));
     let client = hosts.client(&layer);
     let refresh = tokio::spawn(layer.handle().refresh(HOME));
     gate.wait_asked(1).await;
@@ -418,7 +406,7 @@ async fn a_refresh_that_is_given_up_does_not_end_the_fetch_of_a_call() {
     assert!(refresh.await.unwrap_err().is_cancelled());
     gate.open.add_permits(2);
     assert_eq!(call.await.unwrap(), Ok(200));
-    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(gate.asked.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -485,7 +473,7 @@ async fn a_warm_up_that_fails_says_so_and_calls_are_made_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_warm_up_is_for_homes_that_lists_are_discovered_for() {
-    let hosts = Hosts::listing(&[EU]);
+    let hosts = World::listing(&[EU]);
     let fixed = FailoverLayer::new(Regions::fixed([HOME, EU]).unwrap());
     hosts.client(&fixed).warm_up(HOME).await.unwrap();
     let served = free_layer(|discovery| discovery.hosts(["home.example.com"]));
@@ -494,7 +482,7 @@ async fn a_warm_up_is_for_homes_that_lists_are_discovered_for() {
     assert!(client.warm_up("nonsense").await.is_err());
     assert_eq!(hosts.take(), [""; 0]);
     client.warm_up(HOME).await.unwrap();
-    assert_eq!(hosts.take(), ["? home"]);
+    assert_eq!(hosts.take(), ["home?"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -503,7 +491,7 @@ async fn after_a_warm_up_a_handle_has_a_client_to_ask_with() {
     let client = hosts.client(&layer);
     client.warm_up(HOME).await.unwrap();
     layer.handle().refresh(US).await.unwrap();
-    assert_eq!(hosts.take(), ["? home", "? us"]);
+    assert_eq!(hosts.take(), ["home?", "us?"]);
 }
 
 // Whom a handle is for.
@@ -526,7 +514,7 @@ async fn a_handle_is_for_all_clones_and_for_what_is_set_after_it_was_taken() {
     }
     let (_, other) = dead_home(|discovery| discovery);
     let stranger = hosts.client(&other);
-    assert_eq!(seen(&hosts, &stranger).await, ["home", "? home", "eu"]);
+    assert_eq!(seen(&hosts, &stranger).await, ["home", "home?", "eu"]);
 }
 
 // Snapshots.
@@ -548,6 +536,11 @@ fn saved(snapshot: &Snapshot) -> Snapshot {
 fn restored(handle: &Handle, value: Value) {
     let snapshot = serde_json::from_value(value).unwrap();
     handle.restore_snapshot(&snapshot);
+}
+
+/// A home that is saved with this list, as of that time.
+fn lists_us(home: &str, came_at: u64) -> Value {
+    json!({ "home": home, "came_at": came_at, "regions": [{ "origin": US }] })
 }
 
 /// The origins of the only home that is known.
@@ -610,7 +603,7 @@ async fn a_restored_list_counts_as_expired() {
     next.handle().restore_snapshot(&saved);
     assert_eq!(hosts.take(), [""; 0], "nobody is asked to restore");
     let client = hosts.client(&next);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home", "us"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "us"]);
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
 }
 
@@ -619,14 +612,11 @@ async fn after_a_snapshot_was_restored_a_refresh_has_the_first_client_to_ask_wit
     let (hosts, layer) = dead_home(|discovery| discovery);
     restored(
         &layer.handle(),
-        json!({ "homes": [{ "home": HOME, "came_at": today(), "regions": [{ "origin": US }] }] }),
+        json!({ "homes": [lists_us(HOME, today())] }),
     );
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     let client = hosts.client(&layer);
-    assert_eq!(
-        seen(&hosts, &client).await,
-        ["home", "? home", "? us", "us"]
-    );
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "us?", "us"]);
     hosts.list(&[EU]);
     layer.handle().refresh(HOME).await.unwrap();
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
@@ -672,16 +662,16 @@ async fn what_is_too_stale_is_not_restored() {
     for (age, is_used) in [(0, true), (950, true), (1001, false), (1_000_000, false)] {
         let set = |discovery: Discovery| discovery.max_stale(1000 * SECOND);
         let (hosts, layer) = dead_home(set);
-        hosts.lose_list();
+        hosts.on("?", Act::Status(500));
         let came_at = today() - age;
         restored(
             &layer.handle(),
-            json!({ "homes": [{ "home": HOME, "came_at": came_at, "regions": [{ "origin": US }] }] }),
+            json!({ "homes": [lists_us(HOME, came_at)] }),
         );
         let client = hosts.client(&layer);
         let expected = if is_used { Ok(200) } else { Ok(503) };
         assert_eq!(call_at(&client, HOME).await, expected, "{age}");
-        let is_asked = hosts.take().contains(&"? us".to_owned());
+        let is_asked = hosts.take().contains(&"us?".to_owned());
         assert_eq!(is_asked, is_used, "{age}");
     }
 }
@@ -693,10 +683,10 @@ async fn the_age_of_a_restored_list_counts_in_how_stale_it_may_become() {
         discovery.negative_ttl(Duration::ZERO)
     };
     let (hosts, layer) = dead_home(set);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     restored(
         &layer.handle(),
-        json!({ "homes": [{ "home": HOME, "came_at": today() - 500, "regions": [{ "origin": US }] }] }),
+        json!({ "homes": [lists_us(HOME, today() - 500)] }),
     );
     let client = hosts.client(&layer);
     // The wall clock is not paused, and whole seconds are written.
@@ -714,10 +704,10 @@ async fn a_list_that_comes_from_the_future_is_of_now() {
             discovery.negative_ttl(Duration::ZERO)
         };
         let (hosts, layer) = dead_home(set);
-        hosts.lose_list();
+        hosts.on("?", Act::Status(500));
         restored(
             &layer.handle(),
-            json!({ "homes": [{ "home": HOME, "came_at": came_at, "regions": [{ "origin": US }] }] }),
+            json!({ "homes": [lists_us(HOME, came_at)] }),
         );
         let client = hosts.client(&layer);
         advance(1000 * SECOND - MOMENT).await;
@@ -734,7 +724,7 @@ async fn a_snapshot_overwrites_no_list_that_is_there() {
     seen(&hosts, &client).await;
     restored(
         &layer.handle(),
-        json!({ "homes": [{ "home": HOME, "came_at": today() + 60, "regions": [{ "origin": US }] }] }),
+        json!({ "homes": [lists_us(HOME, today() + 60)] }),
     );
     assert_eq!(origins(&layer.handle()), ["https://eu.example.com:443"]);
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
@@ -744,10 +734,7 @@ async fn a_snapshot_overwrites_no_list_that_is_there() {
 async fn a_snapshot_pushes_out_no_home_that_is_known() {
     let layer = free_layer(|discovery| discovery);
     layer.handle().set_regions(HOME, regions(&[EU])).unwrap();
-    let home = |n: usize| {
-        let home = format!("https://h{n}.example.com");
-        json!({ "home": home, "came_at": today(), "regions": [{ "origin": US }] })
-    };
+    let home = |n: usize| lists_us(&format!("https://h{n}.example.com"), today());
     let mut full: Vec<_> = (0..128).map(home).collect();
     restored(&layer.handle(), json!({ "homes": full }));
     let known = homes(&layer.handle().snapshot());
@@ -760,28 +747,43 @@ async fn a_snapshot_pushes_out_no_home_that_is_known() {
 
     // One that is known without a list gets it though.
     let (hosts, layer) = dead_home(|discovery| discovery.max_stale(100 * SECOND));
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     let client = hosts.client(&layer);
-    assert_eq!(seen(&hosts, &client).await, ["home", "? home"]);
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?"]);
     full.pop();
     restored(&layer.handle(), json!({ "homes": full }));
-    let late = json!({ "home": HOME, "came_at": today(), "regions": [{ "origin": US }] });
+    let late = lists_us(HOME, today());
     restored(&layer.handle(), json!({ "homes": [home(500), late] }));
     assert_eq!(homes(&layer.handle().snapshot()).len(), 128);
     assert_eq!(seen(&hosts, &client).await, ["home", "us"]);
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_snapshot_of_lists_that_are_too_stale_makes_no_home_make_room() {
+    let layer = free_layer(|discovery| discovery);
+    layer.handle().set_regions(HOME, regions(&[EU])).unwrap();
+    let stale = |n: usize| lists_us(&format!("https://h{n}.example.com"), 1);
+    let full: Vec<_> = (0..128).map(stale).collect();
+    restored(&layer.handle(), json!({ "homes": full }));
+    assert_eq!(origins(&layer.handle()), ["https://eu.example.com:443"]);
+    layer.handle().set_regions(US, regions(&[EU])).unwrap();
+    let known = homes(&layer.handle().snapshot());
+    let known: Vec<_> = known.iter().map(|home| &home["home"]).collect();
+    assert_eq!(
+        known,
+        ["https://home.example.com:443", "https://us.example.com:443"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fetch_under_way_undoes_a_snapshot() {
-    let (hosts, gate) = (Hosts::default(), Gate::new());
-    hosts.set(HOME, Ill::Answers(503));
-    let layer = gate.layer(Some(&[EU]));
+    let (hosts, gate, layer) = gated(Some(&[EU]));
     let client = hosts.client(&layer);
     let call = spawn_call(&client);
     gate.wait_asked(1).await;
     restored(
         &layer.handle(),
-        json!({ "homes": [{ "home": HOME, "came_at": today(), "regions": [{ "origin": US }] }] }),
+        json!({ "homes": [lists_us(HOME, today())] }),
     );
     gate.open.add_permits(1);
     assert_eq!(call.await.unwrap(), Ok(200));
@@ -856,19 +858,16 @@ async fn of_a_snapshot_too_large_the_first_are_restored() {
 #[tokio::test(start_paused = true)]
 async fn an_untrusted_region_of_a_snapshot_is_never_contacted() {
     let (hosts, layer) = dead_home(|discovery| discovery);
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     restored(
         &layer.handle(),
         json!({ "homes": [{ "home": HOME, "came_at": today(), "regions": [
             { "origin": "https://evil.com" }, { "origin": US },
         ] }] }),
     );
-    hosts.set(US, Ill::Answers(503));
+    hosts.at(US, Act::Status(503));
     let client = hosts.client(&layer);
-    assert_eq!(
-        seen(&hosts, &client).await,
-        ["home", "? home", "? us", "us"]
-    );
+    assert_eq!(seen(&hosts, &client).await, ["home", "home?", "us?", "us"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -877,15 +876,15 @@ async fn a_snapshot_knows_nothing_of_fixed_regions_and_of_homes_without_a_list()
     assert_eq!(fixed.handle().snapshot(), Snapshot::default());
     restored(
         &fixed.handle(),
-        json!({ "homes": [{ "home": HOME, "came_at": today(), "regions": [{ "origin": US }] }] }),
+        json!({ "homes": [lists_us(HOME, today())] }),
     );
-    let hosts = Hosts::default();
-    hosts.set(HOME, Ill::Answers(503));
+    let hosts = World::default();
+    hosts.at(HOME, Act::Status(503));
     let client = hosts.client(&fixed);
     assert_eq!(seen(&hosts, &client).await, ["home", "eu"]);
 
     let (hosts, layer) = dead_home(|discovery| discovery.max_stale(100 * SECOND));
-    hosts.lose_list();
+    hosts.on("?", Act::Status(500));
     let client = hosts.client(&layer);
     seen(&hosts, &client).await;
     assert_eq!(layer.handle().snapshot(), Snapshot::default());
@@ -968,10 +967,10 @@ fn a_snapshot_that_somebody_wrote_shows_origins_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn calls_pushes_refreshes_and_snapshots_do_not_disturb_each_other() {
-    let hosts = Hosts::listing(&[EU, US]);
+    let hosts = World::listing(&[EU, US]);
     let home = |n: u64| format!("https://h{n}.example.com");
     for n in 0..140 {
-        hosts.set(&home(n), Ill::Answers(503));
+        hosts.at(&home(n), Act::Status(503));
     }
     let layer = free_layer(|discovery| discovery).health(Health::off());
     let client = hosts.client(&layer);

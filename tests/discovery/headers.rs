@@ -25,7 +25,6 @@ const CARRIED: &[(&str, &str)] = &[
 
 /// Of the call, and nobody's business besides.
 const OF_THE_CALL: &[(&str, &str)] = &[
-    ("host", "virtual.example.com"),
     ("accept", "text/html"),
     ("accept-encoding", "gzip, br"),
     ("content-type", "application/json"),
@@ -43,6 +42,10 @@ const OF_THE_CALL: &[(&str, &str)] = &[
     ("grpc-encoding", "gzip"),
     ("idempotency-key", "one"),
     ("x-request-key", "two"),
+    ("x-http-method-override", "PUT"),
+    ("connection", "x-hop, X-Other-Hop"),
+    ("x-hop", "one"),
+    ("x-other-hop", "two"),
 ];
 
 fn call_with_headers(origin: &str) -> Request<Full<Bytes>> {
@@ -125,6 +128,44 @@ async fn the_call_itself_keeps_all_its_headers() {
             }
         }
         assert_eq!(headers["content-length"], "16");
+    }
+}
+
+#[tokio::test]
+async fn a_host_of_the_callers_own_goes_along_and_that_of_home_does_not() {
+    for own in [None, Some("virtual.example.com"), Some("127.0.0.1")] {
+        let livekit = LiveKit::start(3).await;
+        livekit.region(0).set_at(PATH, Fault::Status(500)).await;
+        let seed = livekit.origin(2);
+        let layer = layer_with(|discovery| discovery.seeds([seed]).unwrap());
+        let mut call = call(&livekit.origin(0), r#"{"failRegions":[0]}"#);
+        let host = own.map_or_else(|| livekit.region(0).authority(), str::to_owned);
+        call.headers_mut().insert("host", host.parse().unwrap());
+        let (status, region) = answer(&client(&layer), call).await;
+        assert_eq!((status, region.as_str()), (200, "region-1"));
+        assert_eq!(asked(&livekit), [1, 0, 1]);
+        for region in [livekit.region(0), livekit.region(2)] {
+            let question = region.requests_at(PATH).remove(0);
+            let expected = own.map_or_else(|| region.authority(), str::to_owned);
+            assert_eq!(question.headers["host"], expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_connection_does_not_name_goes_along() {
+    for (connection, expected) in [("x-other", Some("one")), ("x-other, X-Hop", None)] {
+        let livekit = LiveKit::start(2).await;
+        let mut call = call(&livekit.origin(0), r#"{"failRegions":[0]}"#);
+        for (name, value) in [("connection", connection), ("x-hop", "one")] {
+            call.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let (status, region) = answer(&client(&layer()), call).await;
+        assert_eq!((status, region.as_str()), (200, "region-1"));
+        let question = livekit.region(0).requests_at(PATH).remove(0);
+        let hop = question.headers.get("x-hop");
+        assert_eq!(hop.map(|value| value.to_str().unwrap()), expected);
+        assert_eq!(asked(&livekit), [1, 0]);
     }
 }
 

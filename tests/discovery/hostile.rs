@@ -281,12 +281,22 @@ async fn a_list_of_nobody_is_a_list() {
         "\u{feff}{}",
         r#"{"region":"eu"}"#,
         r#"{"Regions":[{"url":"http://127.0.0.1:1"}]}"#,
+    ] {
+        empty(list).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_one_good_entry_is_none() {
+    for list in [
         r#"{"regions":[{"region":"eu"}]}"#,
         r#"{"regions":[{"url":null}]}"#,
         r#"{"regions":[{"URL":"http://127.0.0.1:1"}]}"#,
         r#"{"regions":[{"url":["http://127.0.0.1:1"]}]}"#,
+        r#"{"regions":[{"url":"http://10.0.0.1"}, 0]}"#,
     ] {
-        empty(list).await;
+        let reason = refused(document(list)).await;
+        assert_eq!(reason, "no entry of the list can be used", "{list}");
     }
 }
 

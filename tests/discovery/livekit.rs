@@ -25,7 +25,7 @@ use failover_cluster::{Fault, LiveKit, Server};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 use tower_failover::{ErrorKind, FailoverLayer, Override, Stop};
 
 use crate::support::*;

@@ -4,15 +4,19 @@
 
 mod cache;
 mod credentials;
+mod extremes;
 mod flight;
+mod given_up;
 mod handle;
 mod headers;
 mod hostile;
-mod hosts;
+mod http2;
 mod lazy;
 mod livekit;
+mod stress;
 mod support;
 mod survival;
 mod trust;
 mod trust_properties;
+mod upload;
 mod wrong_region;

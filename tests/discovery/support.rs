@@ -1,8 +1,10 @@
 //! A client over the layer, and a project in several regions to call.
 
+mod act;
 mod events;
+mod home;
 mod lists;
-mod net;
+mod sources;
 mod untrusted;
 mod world;
 
@@ -22,9 +24,11 @@ use tower_failover::{
     Backoff, Discovery, Error, Failover, FailoverLayer, Regions, replay::ReplayBody,
 };
 
+pub(crate) use act::*;
 pub(crate) use events::Events;
+pub(crate) use home::*;
 pub(crate) use lists::{json_of, lists};
-pub(crate) use net::*;
+pub(crate) use sources::*;
 pub(crate) use untrusted::Untrusted;
 pub(crate) use world::*;
 
@@ -49,7 +53,11 @@ pub(crate) fn layer() -> FailoverLayer {
 
 /// As [`layer`], with these settings of the discovery.
 pub(crate) fn layer_with(set: impl FnOnce(Discovery) -> Discovery) -> FailoverLayer {
-    let discovery = set(Discovery::http(PATH));
+    layer_of(set(Discovery::http(PATH)))
+}
+
+/// As [`layer`], with another discovery.
+pub(crate) fn layer_of(discovery: Discovery) -> FailoverLayer {
     FailoverLayer::new(Regions::discover(discovery)).backoff(no_wait())
 }
 

@@ -1,17 +1,16 @@
 //! Regions that answer 421 or 451: they do not serve the request, and others do.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit, Server};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep};
-use tower::{Layer, ServiceExt};
+use tokio::time::Instant;
 use tower_failover::{
-    AttemptRecord, Backoff, Budget, Discovery, FailoverLayer, Health, Jitter, Override, Region,
-    RegionList, Regions, Replay, Served,
+    AttemptRecord, Backoff, Budget, FailoverLayer, Health, Jitter, Override, Region, RegionList,
+    Regions, Replay, Served,
 };
 
 use crate::support::*;
@@ -147,49 +146,44 @@ async fn a_backoff_of_an_hour_is_not_waited_for() {
     assert_eq!((status, region.as_str()), (200, "region-2"));
 }
 
-/// Three regions without sockets, of which the first answers this status; their list is had after
-/// `slow`.
-fn net(first: u16, slow: Duration) -> Net {
-    Net::new(move |seen| async move {
-        if seen.is_discovery() {
-            sleep(slow).await;
-            return listing("max-age=0", &["http://a", "http://b", "http://c"]);
-        }
-        status(if seen.origin.starts_with("http://a") {
-            first
-        } else {
-            200
-        })
-    })
+/// `a` answers calls with this status, and `b` and `c` are well; their list is had after `slow`.
+fn world(first: u16, slow: Duration) -> World {
+    let world = World::default();
+    let list = listing("max-age=0", &["a", "b", "c"].map(origin));
+    world
+        .on("a", Act::Status(first))
+        .on("a?", after(slow, list));
+    world
 }
 
-/// The status that a call of `http://a/` ends with, and how long it takes.
-async fn timed(layer: &FailoverLayer, net: &Net) -> (u16, Duration) {
+/// The status that a call of `a` ends with, and how long it takes.
+async fn timed(layer: &FailoverLayer, world: &World) -> (u16, Duration) {
     let began = Instant::now();
-    let response = layer.layer(net.clone()).oneshot(get("http://a"));
-    let status = response.await.expect("an answer").status();
-    (status.as_u16(), began.elapsed())
+    let answer = head_of(&world.client(layer), get_of("a")).await;
+    (
+        answer.expect("an answer").status().as_u16(),
+        began.elapsed(),
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_second_region_is_called_at_the_moment_that_the_list_comes() {
     for slow in [Duration::ZERO, Duration::from_millis(300)] {
         for status in [421, 451] {
-            let net = net(status, slow);
-            let layer = layer_with(Discovery::allow_any).backoff(backoff());
-            assert_eq!(timed(&layer, &net).await, (200, slow), "{status}");
-            assert_eq!((net.asked().len(), net.called().len()), (1, 2));
+            let world = world(status, slow);
+            let layer = layer().backoff(backoff());
+            assert_eq!(timed(&layer, &world).await, (200, slow), "{status}");
+            assert_eq!(world.log(), ["a", "a?", "b"]);
         }
         // A failure waits.
-        let net = net(503, slow);
-        let layer = layer_with(Discovery::allow_any).backoff(backoff());
-        assert_eq!(timed(&layer, &net).await, (200, slow + HOUR));
+        let world = world(503, slow);
+        let layer = layer().backoff(backoff());
+        assert_eq!(timed(&layer, &world).await, (200, slow + HOUR));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_discovery_that_hangs_gives_the_451_back_after_its_timeout_or_that_of_the_call() {
-    let layer = || layer_with(Discovery::allow_any);
     for (layer, took) in [
         (layer(), Duration::from_secs(2)),
         (
@@ -197,14 +191,10 @@ async fn a_discovery_that_hangs_gives_the_451_back_after_its_timeout_or_that_of_
             Duration::from_secs(1),
         ),
     ] {
-        let net = Net::new(|seen| async move {
-            match seen.is_discovery() {
-                true => pending().await,
-                false => status(451),
-            }
-        });
-        assert_eq!(timed(&layer, &net).await, (451, took));
-        assert_eq!((net.asked().len(), net.called().len()), (1, 1));
+        let world = World::default();
+        world.on("a", Act::Status(451)).on("a?", Act::Hang);
+        assert_eq!(timed(&layer, &world).await, (451, took));
+        assert_eq!(world.log(), ["a", "a?"]);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+use tower::Service;
 use tower_failover::{Budget, FailoverLayer};
 
 use crate::support::*;
@@ -123,4 +124,41 @@ async fn a_refresh_that_is_dropped_leaves_nothing_behind() {
     assert_eq!(world.open(), 0);
     client.warm_up(origin("a")).await.unwrap();
     assert_eq!(world.log(), ["a?", "a?"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_polled_does_not_keep_the_list_from_others() {
+    let world = World::default();
+    world
+        .on("a", Act::Status(503))
+        .on("a?", Act::Hang)
+        .on("s?", after(S / 100, Act::List(&["a", "b"])));
+    let layer = layer_with(|discovery| discovery.seeds([origin("s")]).unwrap());
+    let client = world.client(&layer.budget(Budget::unlimited()));
+    let mut first = Box::pin(head_of(&client, get_of("a")));
+    assert!(timeout(S / 10, &mut first).await.is_err());
+    assert_eq!(world.log(), ["a", "a?"]);
+    // For longer than a fetch may take.
+    sleep(10 * S).await;
+    let response = head_of(&client, get_of("a")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(world.log()[2..], ["a", "a?", "s?", "b"]);
+    assert_eq!(first.await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_ended_waits_for_no_list_though_its_future_is_kept() {
+    let (world, _) = world(after(6 * S, Act::Status(200)));
+    world.on("a?", Act::Hang);
+    let layer = layer_with(|discovery| discovery.timeout(60 * S));
+    let mut client = world.client(&layer.attempt_timeout(S));
+    let mut call = Box::pin(client.call(get_of("a")));
+    assert!(timeout(2 * S, &mut call).await.is_err());
+    assert_eq!(world.open(), 2);
+    let response = (&mut call).await.unwrap();
+    assert_eq!(response.status(), 200);
+    drop(response);
+    assert_eq!(world.open(), 0);
+    assert_eq!(world.log(), ["a", "a?"]);
+    drop(call);
 }

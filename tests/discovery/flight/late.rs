@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::Response;
-use tokio::time::{Instant, sleep};
-use tower_failover::{Error, FailoverLayer, Region, RegionList, Served, Stop, classify::Reason};
+use tokio::time::{Instant, sleep, timeout};
+use tower_failover::{Budget, Error, FailoverLayer, Served, Stop, classify::Reason};
 
 use crate::support::*;
 
@@ -159,8 +159,7 @@ async fn a_pushed_list_ends_the_search_and_leaves_the_next_attempt_its_time() {
     let handle = layer.handle();
     let push = async {
         sleep(1200 * MS).await;
-        let region = |host| Region::new(host, origin(host)).unwrap();
-        let list = RegionList::new(vec![region("a"), region("b"), region("c")]);
+        let list = regions_of(&["a", "b", "c"]);
         handle.set_regions(origin("a"), list).unwrap();
     };
     let ((response, took), ()) = tokio::join!(timed(&world, &layer), push);
@@ -176,4 +175,24 @@ async fn a_second_attempt_that_takes_too_long_goes_to_a_third_region_without_ano
     let (response, took) = timed(&world, &impatient()).await;
     assert_eq!((response.unwrap().status().as_u16(), took), (200, 3 * S));
     assert_eq!(world.log(), ["a", "a?", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_takes_too_long_is_left_for_a_home_that_is_ejected_and_untried() {
+    let world = World::default();
+    world.on("a", Act::Refuse).on("d", Act::Hang);
+    let (discovery, asked) = source(|n| async move {
+        let list: &[&str] = if n == 0 { &["a", "b"] } else { &["d"] };
+        Ok(regions_of(list).ttl(Duration::ZERO))
+    });
+    let layer = layer_of(discovery).budget(Budget::unlimited());
+    let layer = layer.attempt_timeout(S);
+    assert_eq!(timed(&world, &layer).await.0.unwrap().status(), 200);
+    assert_eq!(world.log(), ["a", "b"]);
+    world.on("a", Act::Status(200)).on("b", Act::Status(503));
+    let outcome = timeout(60 * S, timed(&world, &layer)).await;
+    let (response, took) = outcome.expect("an end");
+    assert_eq!((response.unwrap().status().as_u16(), took), (200, S));
+    assert_eq!(world.log()[2..], ["b", "d", "a"]);
+    assert_eq!(asked.count(), 2);
 }

@@ -1,8 +1,8 @@
 //! The preset's own numbers, to the millisecond.
 
-use std::{future::pending, io};
+use std::slice;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tower_failover::{Backoff, Budget, Error};
 
 use super::*;
@@ -16,33 +16,22 @@ const REGIONS: &[&str] = &[
 /// What tokio's timer adds to a wait at most.
 const ROUNDING: Duration = Duration::from_millis(1);
 
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Status(u16),
-    /// Answers 503 after so many milliseconds.
-    Late(u64),
-    Hang,
-    Refuse,
+/// Answers 503 after so many milliseconds.
+fn late(ms: u64) -> Act {
+    after(millis(ms), Act::Status(503))
 }
 
 /// Regions of which each does its act; the list comes at once.
-fn net(acts: &'static [Act]) -> Net {
-    Net::new(move |seen| async move {
-        if seen.is_discovery() {
-            return listing("max-age=60", REGIONS);
-        }
-        let region = REGIONS.iter().position(|origin| *origin == seen.origin);
-        let region = region.expect("a region of the list");
-        match acts.get(region).unwrap_or(&Act::Status(200)) {
-            Act::Status(code) => status(*code),
-            Act::Late(millis) => {
-                sleep(Duration::from_millis(*millis)).await;
-                status(503)
-            }
-            Act::Hang => pending().await,
-            Act::Refuse => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
-        }
-    })
+fn net(acts: &[Act]) -> World {
+    let world = World::default();
+    world.on("?", listing("max-age=60", REGIONS));
+    for (origin, act) in REGIONS.iter().zip(acts) {
+        let host = origin.trim_start_matches("https://");
+        world.on(host, act.clone());
+        // Who refuses calls does not refuse this.
+        world.on(&format!("{host}?"), listing("max-age=60", REGIONS));
+    }
+    world
 }
 
 /// What a call ended with, after how long, and when each attempt was begun.
@@ -52,10 +41,10 @@ struct Course {
     begun: Vec<Duration>,
 }
 
-async fn course(layer: &FailoverLayer, net: &Net, own: Override) -> Course {
+async fn course(layer: &FailoverLayer, net: &World, own: Override) -> Course {
     let (began, before) = (Instant::now(), net.calls().len());
     let request = with(twirp(REGIONS[0], ROOMS, "{}"), own);
-    let result = layer.layer(net.clone()).oneshot(request).await;
+    let result = net.client(layer).oneshot(request).await;
     let calls = net.calls().split_off(before);
     Course {
         result: result.map(|response| response.status().as_u16()),
@@ -128,14 +117,14 @@ async fn t2_a_region_that_hangs_is_left_after_10_s() {
 #[tokio::test(start_paused = true)]
 async fn t1_each_attempt_has_its_own_10_s_whatever_the_others_took() {
     // Within 10 s each, and far beyond that together.
-    let net_ = net(&[Act::Late(9900), Act::Late(9900)]);
+    let net_ = net(&[late(9900), late(9900)]);
     let course_ = course(&FailoverLayer::livekit(), &net_, NO_OVERRIDE).await;
     assert_eq!(course_.result.unwrap(), 200);
     assert_eq!(course_.begun.len(), 3);
     assert!(course_.took >= secs(19));
 
     // The last has nobody after it, and is waited for.
-    let net = net(&[Act::Hang, Act::Hang, Act::Late(60_000)]);
+    let net = net(&[Act::Hang, Act::Hang, late(60_000)]);
     let course = course(&FailoverLayer::livekit(), &net, NO_OVERRIDE).await;
     assert_eq!(course.result.unwrap(), 503);
     assert!(course.took >= secs(80));
@@ -149,14 +138,13 @@ async fn u3_e10_e11_another_region_is_called_with_more_than_5_s_left_and_not_wit
         // More by what the wait may take.
         (5_300, Act::Status(503), 2),
         (5_300, Act::Refuse, 2),
-        (14_900, Act::Late(9_900), 1),
-        (15_300, Act::Late(9_900), 2),
+        (14_900, late(9_900), 1),
+        (15_300, late(9_900), 2),
         (15_000, Act::Hang, 1),
         (15_300, Act::Hang, 2),
     ] {
         let what = format!("{total} ms, {act:?}");
-        let acts: &'static [Act] = Box::leak(Box::new([act]));
-        let net = net(acts);
+        let net = net(slice::from_ref(&act));
         let own = Override::new().total_timeout(millis(total));
         let course = course(&FailoverLayer::livekit(), &net, own).await;
         assert_eq!(course.begun.len(), attempts, "{what}");
@@ -217,7 +205,7 @@ async fn beyond_the_sdks_a_dead_region_is_remembered() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_the_sdks_a_total_outage_is_not_amplified() {
-    let net = net(&[Act::Status(503); 4]);
+    let net = net(&[const { Act::Status(503) }; 4]);
     let layer = FailoverLayer::livekit();
     for _ in 0..50 {
         let course = course(&layer, &net, NO_OVERRIDE).await;
@@ -237,8 +225,7 @@ async fn beyond_the_sdks_a_total_outage_is_not_amplified() {
 #[tokio::test(start_paused = true)]
 async fn beyond_the_sdks_what_no_region_answers_differently_is_not_replayed() {
     for (code, attempts) in [(500, 2), (501, 1), (502, 2), (503, 2), (504, 2), (505, 1)] {
-        let acts: &'static [Act] = Box::leak(Box::new([Act::Status(code)]));
-        let net = net(acts);
+        let net = net(&[Act::Status(code)]);
         let course = course(&FailoverLayer::livekit(), &net, NO_OVERRIDE).await;
         assert_eq!(course.begun.len(), attempts, "{code}");
     }

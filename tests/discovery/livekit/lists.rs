@@ -1,14 +1,8 @@
 //! The list of regions: when it is asked for, how long it is used, what it may look like.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io;
 
-use tokio::time::{advance, sleep};
+use tokio::time::advance;
 use tower_failover::Health;
 
 use super::*;
@@ -19,33 +13,13 @@ const LISTS: [&[&str]; 2] = [
     &["https://x.livekit.cloud", "https://r2.livekit.cloud"],
 ];
 
-/// Home fails every call, and answers so for the list; all others are well.
-fn net<F>(list: F) -> Net
-where
-    F: Fn(usize) -> Result<http::Response<Full<Bytes>>, tower_failover::BoxError>
-        + Send
-        + Sync
-        + 'static,
-{
-    let asked = AtomicUsize::new(0);
-    let list = Arc::new(list);
-    Net::new(move |seen| {
-        let list = list.clone();
-        let n = match seen.is_discovery() {
-            true => asked.fetch_add(1, Ordering::Relaxed),
-            false => 0,
-        };
-        async move {
-            match seen.is_discovery() {
-                true => {
-                    sleep(Duration::from_millis(10)).await;
-                    list(n)
-                }
-                false if seen.origin == HOME => status(503),
-                false => status(200),
-            }
-        }
-    })
+/// Home fails every call, and who is asked for the list does this after a moment; all others are well.
+fn net(list: Act) -> World {
+    let world = World::default();
+    world
+        .on("x.livekit.cloud", Act::Status(503))
+        .on("?", after(Duration::from_millis(10), list));
+    world
 }
 
 /// The preset, without the memory that would lead calls past home.
@@ -54,9 +28,9 @@ fn layer() -> FailoverLayer {
 }
 
 /// Calls home; the origin that was called last, and the status.
-async fn last(layer: &FailoverLayer, net: &Net) -> (String, u16) {
+async fn last(layer: &FailoverLayer, net: &World) -> (String, u16) {
     let request = twirp(HOME, ROOMS, "{}");
-    let response = layer.layer(net.clone()).oneshot(request).await;
+    let response = net.client(layer).oneshot(request).await;
     let last = net.called().pop().expect("a call");
     let response = response.expect("an answer");
     (last, response.status().as_u16())
@@ -83,7 +57,9 @@ async fn d1_the_order_is_the_servers_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn d2_d3_a_list_is_used_for_its_time_and_asked_for_again_after_it() {
-    let net = net(|n| listing("max-age=60", LISTS[n.min(1)]));
+    let net = net(Act::By(|seen| {
+        listing("max-age=60", LISTS[seen.nth.min(1)])
+    }));
     let layer = layer();
     for _ in 0..3 {
         assert_eq!(last(&layer, &net).await, at("r1"));
@@ -100,8 +76,8 @@ async fn d2_d3_a_list_is_used_for_its_time_and_asked_for_again_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn d4_d8_without_a_list_a_call_ends_with_its_own_failure() {
-    let refused = |_| Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
-    for net in [net(|_| status(503)), net(|_| status(404)), net(refused)] {
+    for list in [Act::Status(503), Act::Status(404), Act::Refuse] {
+        let net = net(list);
         let layer = layer();
         assert_eq!(last(&layer, &net).await, (HOME.to_owned(), 503));
         assert_eq!((net.asked().len(), net.called().len()), (1, 1));
@@ -112,11 +88,11 @@ async fn d4_d8_without_a_list_a_call_ends_with_its_own_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn d6_calls_at_the_same_time_share_one_request() {
-    let net = net(|_| listing("max-age=0", LISTS[0]));
+    let net = net(listing("max-age=0", LISTS[0]));
     let layer = layer().budget(tower_failover::Budget::unlimited());
     let calls: Vec<_> = (0..20)
         .map(|_| {
-            let service = layer.layer(net.clone());
+            let service = net.client(&layer);
             tokio::spawn(service.oneshot(twirp(HOME, ROOMS, "{}")))
         })
         .collect();
@@ -128,7 +104,7 @@ async fn d6_calls_at_the_same_time_share_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn d7_d10_a_list_of_max_age_0_is_asked_for_by_each_call() {
-    let net = net(|n| listing("max-age=0", LISTS[n % 2]));
+    let net = net(Act::By(|seen| listing("max-age=0", LISTS[seen.nth % 2])));
     let layer = layer();
     for n in 0..4 {
         let region = ["r1", "r2"][n % 2];
@@ -139,11 +115,9 @@ async fn d7_d10_a_list_of_max_age_0_is_asked_for_by_each_call() {
 
 #[tokio::test(start_paused = true)]
 async fn d10_a_list_that_says_nothing_of_its_age_is_used_for_5_s() {
-    let net = net(|n| {
-        let mut list = listing("", LISTS[n.min(1)])?;
-        list.headers_mut().remove("cache-control");
-        Ok(list)
-    });
+    let net = net(Act::By(|seen| {
+        Act::Document(None, json_of(LISTS[seen.nth.min(1)]))
+    }));
     let layer = layer();
     assert_eq!(last(&layer, &net).await, at("r1"));
     advance(Duration::from_secs(4)).await;
@@ -155,10 +129,10 @@ async fn d10_a_list_that_says_nothing_of_its_age_is_used_for_5_s() {
 
 #[tokio::test(start_paused = true)]
 async fn d10_an_old_list_serves_while_no_other_can_be_had() {
-    let net = net(|n| match n {
+    let net = net(Act::By(|seen| match seen.nth {
         0 => listing("max-age=0", LISTS[0]),
-        _ => status(500),
-    });
+        _ => Act::Status(500),
+    }));
     let layer = layer();
     for _ in 0..3 {
         assert_eq!(last(&layer, &net).await, at("r1"));
@@ -170,7 +144,7 @@ async fn d10_an_old_list_serves_while_no_other_can_be_had() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_the_sdks_discovery_that_failed_is_left_alone_for_5_to_15_s() {
-    let net = net(|_| status(500));
+    let net = net(Act::Status(500));
     let layer = layer();
     for (pause, asked) in [(0, 1), (0, 1), (4900, 1), (10_200, 2)] {
         advance(Duration::from_millis(pause)).await;
@@ -189,12 +163,8 @@ async fn d17_fields_that_are_not_known_and_distances_of_any_kind_do_not_matter()
             {"region":"home","url":"https://x.livekit.cloud"}
         ]
     }"#;
-    let net = Net::new(move |seen| async move {
-        match seen.is_discovery() {
-            true => Ok(http::Response::new(document.into())),
-            false => status(503),
-        }
-    });
+    let net = net(Act::Document(None, document.to_owned()));
+    net.on("", Act::Status(503));
     assert_eq!(last(&layer(), &net).await.1, 503);
     let regions = ["x", "r1", "r2"].map(|region| at(region).0);
     assert_eq!(net.called(), regions);
@@ -207,7 +177,7 @@ async fn d18_the_error_of_who_asks_for_the_list_names_the_cause() {
         (r#"{"regions":3}"#, "`regions` is no list"),
         ("<html>", "no JSON from line 1"),
     ] {
-        let net = net(move |_| Ok(http::Response::new(document.into())));
+        let net = net(Act::Document(None, document.to_owned()));
         let layer = layer();
         assert_eq!(last(&layer, &net).await.1, 503);
         let error = layer.handle().refresh(HOME).await.unwrap_err();
@@ -217,34 +187,29 @@ async fn d18_the_error_of_who_asks_for_the_list_names_the_cause() {
             "{text}"
         );
     }
-    let refused = io::ErrorKind::ConnectionRefused;
-    let net = net(move |_| Err(io::Error::from(refused).into()));
+    let net = net(Act::Refuse);
     let layer = layer();
     last(&layer, &net).await;
     let error = layer.handle().refresh(HOME).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap();
     let source = source.downcast_ref::<io::Error>().unwrap();
-    assert_eq!(source.kind(), refused);
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test(start_paused = true)]
 async fn d19_the_bearer_is_what_opens_the_list() {
     for (is_sent, outcome) in [(true, at("r1")), (false, (HOME.to_owned(), 503))] {
-        let net = Net::new(|seen| async move {
-            match seen.is_discovery() {
-                true if seen.headers.contains_key("authorization") => {
-                    listing("max-age=60", LISTS[0])
-                }
-                true => status(401),
-                false if seen.origin == HOME => status(503),
-                false => status(200),
+        let net = net(Act::By(|seen| {
+            match seen.headers.contains_key("authorization") {
+                true => listing("max-age=60", LISTS[0]),
+                false => Act::Status(401),
             }
-        });
+        }));
         let mut request = twirp(HOME, ROOMS, "{}");
         if !is_sent {
             request.headers_mut().remove("authorization");
         }
-        let response = layer().layer(net.clone()).oneshot(request).await.unwrap();
+        let response = net.client(&layer()).oneshot(request).await.unwrap();
         let last = (net.called().pop().unwrap(), response.status().as_u16());
         assert_eq!(last, outcome);
     }

@@ -38,13 +38,22 @@ impl Line {
 
 impl Events {
     pub(crate) fn capture() -> Self {
+        Self::capture_and(|| ())
+    }
+
+    /// Does this at each event too.
+    pub(crate) fn capture_and(act: impl Fn() + Send + Sync + 'static) -> Self {
         // While there is but one dispatcher, tracing lets the thread that first meets an event
         // decide for all whether it matters, and other tests have no subscriber. So there are two.
         static SECOND: LazyLock<Dispatch> =
             LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
         LazyLock::force(&SECOND);
         let lines = Arc::<Mutex<Vec<Line>>>::default();
-        let dispatch = Dispatch::new(registry().with(Capture(lines.clone())));
+        let capture = Capture {
+            lines: lines.clone(),
+            act,
+        };
+        let dispatch = Dispatch::new(registry().with(capture));
         Self {
             lines,
             _guard: tracing::dispatcher::set_default(&dispatch),
@@ -57,9 +66,12 @@ impl Events {
     }
 }
 
-struct Capture(Arc<Mutex<Vec<Line>>>);
+struct Capture<F> {
+    lines: Arc<Mutex<Vec<Line>>>,
+    act: F,
+}
 
-impl<S: tracing::Subscriber> Layer<S> for Capture {
+impl<S: tracing::Subscriber, F: Fn() + 'static> Layer<S> for Capture<F> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() != "tower_failover" {
             return;
@@ -70,7 +82,8 @@ impl<S: tracing::Subscriber> Layer<S> for Capture {
             fields: Vec::new(),
         };
         event.record(&mut line);
-        self.0.lock().unwrap().push(line);
+        self.lines.lock().unwrap().push(line);
+        (self.act)();
     }
 }
 

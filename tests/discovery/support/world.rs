@@ -1,49 +1,27 @@
-//! Hosts without sockets, for a paused clock: what each does is set beforehand.
+//! Hosts without sockets, for a paused clock: what each does is set beforehand, and what they were
+//! asked is remembered.
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, Full};
-use tokio::time::sleep;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 use tower_failover::{BoxError, Error, Failover, FailoverLayer, replay::ReplayBody};
 
-use super::PATH;
-
-/// What a host does to a request.
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Status(u16),
-    With(u16, &'static str, &'static str),
-    /// As [`Act::Status`], once the request's body was read.
-    AfterBody(u16),
-    /// Answers with a list of these hosts, to be used for a minute.
-    List(&'static [&'static str]),
-    /// Answers with the head of a list, and no more than this of its body.
-    Stall(&'static str),
-    Reset,
-    Hang,
-    After(Duration, Box<Act>),
-}
-
-pub(crate) fn after(wait: Duration, act: Act) -> Act {
-    Act::After(wait, Box::new(act))
-}
+use super::{Act, Document, PATH, json_of};
 
 /// The origin of a host that is written as `a`.
 pub(crate) fn origin(host: &str) -> String {
-    format!("http://{host}.example.com:80")
+    format!("https://{host}.example.com:443")
 }
 
 /// Hosts and the client that reaches them; clones are the same.
@@ -54,28 +32,111 @@ pub(crate) struct World {
     token: Arc<()>,
 }
 
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct State {
     acts: HashMap<String, Act>,
-    met: Vec<String>,
+    seen: Vec<Seen>,
+    /// Of calls, and of discoveries.
+    counts: [usize; 2],
+}
+
+/// A request as a host got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// The host as it is written in [`World::on`].
+    whom: String,
+    pub(crate) origin: String,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) at: Instant,
+    /// How many calls there were before, or discoveries if it is one.
+    pub(crate) nth: usize,
+}
+
+impl Seen {
+    fn is_discovery(&self) -> bool {
+        self.path == PATH
+    }
 }
 
 impl World {
-    /// Sets what a request meets from now on: `a` is a call at that host, `a?` a discovery.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Sets what a request meets from now on: `a` is a call at that host, `a?` a discovery. Without a
+    /// host it is for all that have nothing of their own.
+    ///
+    /// A host outside of `example.com` is written in full, one without TLS as `http a:80`, and a port
+    /// other than 443 is written too.
     pub(crate) fn on(&self, whom: &str, act: Act) -> &Self {
-        let mut state = self.state.lock().unwrap();
-        state.acts.insert(whom.to_owned(), act);
+        self.state().acts.insert(whom.to_owned(), act);
         self
+    }
+
+    /// As [`on`](Self::on), of calls at an origin.
+    pub(crate) fn at(&self, origin: &str, act: Act) -> &Self {
+        self.on(&label(&origin.parse().unwrap()), act)
+    }
+
+    /// Hosts that all list these origins.
+    pub(crate) fn listing(origins: &[&str]) -> Self {
+        let world = Self::default();
+        world.list(origins);
+        world
+    }
+
+    /// All list these origins from now on, and do not say for how long.
+    pub(crate) fn list(&self, origins: &[&str]) {
+        self.on("?", Act::Document(None, json_of(origins)));
     }
 
     /// Whom requests were for, in order of arrival.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.state.lock().unwrap().met.clone()
+        let state = self.state();
+        state.seen.iter().map(|seen| seen.whom.clone()).collect()
     }
 
     /// The requests of this kind.
     pub(crate) fn count(&self, whom: &str) -> usize {
         self.log().iter().filter(|met| *met == whom).count()
+    }
+
+    /// Whom requests were for since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        let seen = std::mem::take(&mut self.state().seen);
+        seen.into_iter().map(|seen| seen.whom).collect()
+    }
+
+    /// How often a list was asked for since the last time.
+    pub(crate) fn questions(&self) -> usize {
+        let seen = std::mem::take(&mut self.state().seen);
+        seen.iter().filter(|seen| seen.is_discovery()).count()
+    }
+
+    /// The requests that were calls.
+    pub(crate) fn calls(&self) -> Vec<Seen> {
+        let state = self.state();
+        let calls = state.seen.iter().filter(|seen| !seen.is_discovery());
+        calls.cloned().collect()
+    }
+
+    /// Who was called, by origin.
+    pub(crate) fn called(&self) -> Vec<String> {
+        self.calls().into_iter().map(|seen| seen.origin).collect()
+    }
+
+    /// Who was asked for the list, by origin.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let state = self.state();
+        let asked = state.seen.iter().filter(|seen| seen.is_discovery());
+        asked.map(|seen| seen.origin.clone()).collect()
     }
 
     /// How many requests are under way, or have an answer that somebody holds.
@@ -85,6 +146,59 @@ impl World {
 
     pub(crate) fn client(&self, layer: &FailoverLayer) -> Failover<World> {
         layer.layer(self.clone())
+    }
+
+    /// Answers as it was told, to a request with any body.
+    pub(crate) fn answer<B>(&self, request: Request<ReplayBody<B>>) -> Answering
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let token = self.token.clone();
+        let (head, body) = request.into_parts();
+        let act = self.state().meet(&head.uri, head.headers);
+        act.answer(body, token).boxed()
+    }
+}
+
+impl State {
+    /// Remembers a request, and tells what it meets.
+    fn meet(&mut self, uri: &Uri, headers: HeaderMap) -> Act {
+        let scheme = uri.scheme_str().expect("a scheme");
+        let authority = uri.authority().expect("an authority");
+        let mut seen = Seen {
+            whom: label(uri),
+            origin: format!("{scheme}://{authority}"),
+            path: uri.path().to_owned(),
+            headers,
+            at: Instant::now(),
+            nth: 0,
+        };
+        let is_discovery = seen.is_discovery();
+        let count = &mut self.counts[usize::from(is_discovery)];
+        seen.nth = *count;
+        *count += 1;
+        let (mut own, mut all) = (self.acts.get(&seen.whom), "");
+        if is_discovery {
+            seen.whom.push('?');
+            let refuses = own.filter(|act| matches!(act, Act::Refuse));
+            (own, all) = (self.acts.get(&seen.whom).or(refuses), "?");
+        }
+        let act = own.or_else(|| self.acts.get(all)).cloned();
+        let mut act = act.unwrap_or(Act::Status(200));
+        act.decide(&seen);
+        self.seen.push(seen);
+        act
+    }
+}
+
+fn label(uri: &Uri) -> String {
+    let host = uri.host().unwrap().to_ascii_lowercase();
+    let host = host.strip_suffix(".example.com").unwrap_or(&host);
+    match (uri.scheme_str(), uri.port_u16()) {
+        (Some("http"), port) => format!("http {host}:{}", port.unwrap_or(80)),
+        (_, None | Some(443)) => host.to_owned(),
+        (_, Some(port)) => format!("{host}:{port}"),
     }
 }
 
@@ -102,80 +216,18 @@ pub(crate) async fn head_of(
     response.map(|response| response.map(drop))
 }
 
+type Answering = BoxFuture<'static, Result<Response<Document>, BoxError>>;
+
 impl Service<Request<ReplayBody<Full<Bytes>>>> for World {
     type Response = Response<Document>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> Self::Future {
-        let (uri, token) = (request.uri().clone(), self.token.clone());
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_end_matches(".example.com");
-        let whom = format!("{host}{}", if uri.path() == PATH { "?" } else { "" });
-        let mut state = self.state.lock().unwrap();
-        let act = state.acts.get(&whom).cloned();
-        state.met.push(whom);
-        drop(state);
-        async move {
-            let mut act = act.unwrap_or(Act::Status(200));
-            while let Act::After(wait, next) = act {
-                sleep(wait).await;
-                act = *next;
-            }
-            let mut head = Response::builder();
-            let mut document = Document {
-                text: None,
-                stalls: false,
-                _token: token,
-            };
-            match act {
-                Act::AfterBody(status) => {
-                    request.collect().await?;
-                    head = head.status(status);
-                }
-                Act::Status(status) => head = head.status(status),
-                Act::With(status, name, value) => head = head.status(status).header(name, value),
-                Act::List(hosts) => {
-                    let entry = |host: &&str| format!(r#"{{"url":"{}"}}"#, origin(host));
-                    let entries: Vec<_> = hosts.iter().map(entry).collect();
-                    document.text = Some(format!(r#"{{"regions":[{}]}}"#, entries.join(",")));
-                    head = head.header("cache-control", "max-age=60");
-                }
-                Act::Stall(text) => {
-                    document.text = Some(text.to_owned());
-                    document.stalls = true;
-                }
-                Act::Reset => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
-                Act::Hang | Act::After(..) => std::future::pending().await,
-            }
-            Ok(head.body(document).expect("a response"))
-        }
-        .boxed()
-    }
-}
-
-pub(crate) struct Document {
-    text: Option<String>,
-    stalls: bool,
-    _token: Arc<()>,
-}
-
-impl http_body::Body for Document {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.text.take() {
-            Some(text) => Poll::Ready(Some(Ok(Frame::data(text.into())))),
-            None if self.stalls => Poll::Pending,
-            None => Poll::Ready(None),
-        }
+    fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> Answering {
+        self.answer(request)
     }
 }

@@ -10,22 +10,11 @@ use std::{
 use http::HeaderValue;
 use tokio::time::{Instant, sleep};
 use tower::Service;
-use tower_failover::{
-    BoxError, Budget, Discovery, FailoverLayer, Query, Region, RegionList, Regions, Stop,
-};
+use tower_failover::{BoxError, Budget, Discovery, FailoverLayer, Query, Region, RegionList, Stop};
 
 use crate::support::*;
 
 const S: Duration = Duration::from_secs(1);
-
-fn list(hosts: &[&str]) -> RegionList {
-    let region = |host: &&str| Region::new(*host, origin(host)).unwrap();
-    RegionList::new(hosts.iter().map(region).collect())
-}
-
-fn layer_of(discovery: Discovery) -> FailoverLayer {
-    FailoverLayer::new(Regions::discover(discovery)).backoff(no_wait())
-}
 
 /// Answers with a list, or an error, and remembers what it was asked.
 #[derive(Clone)]
@@ -94,7 +83,7 @@ async fn status_of(world: &World, layer: &FailoverLayer) -> u16 {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_asked_in_place_of_home() {
-    let (world, source) = (world(), Source::new(Ok(list(&["a", "b"]))));
+    let (world, source) = (world(), Source::new(Ok(regions_of(&["a", "b"]))));
     assert_eq!(status_of(&world, &source.layer()).await, 200);
     assert_eq!(world.log(), ["a", "b"], "and nobody for a document");
     assert_eq!(source.asked().len(), 1);
@@ -102,14 +91,14 @@ async fn it_is_asked_in_place_of_home() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_not_asked_while_all_is_well() {
-    let (world, source) = (World::default(), Source::new(Ok(list(&["a", "b"]))));
+    let (world, source) = (World::default(), Source::new(Ok(regions_of(&["a", "b"]))));
     assert_eq!(status_of(&world, &source.layer()).await, 200);
     assert!(source.asked().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_is_told_of_the_call_that_needs_it() {
-    let (world, source) = (world(), Source::new(Ok(list(&["a", "b"]))));
+    let (world, source) = (world(), Source::new(Ok(regions_of(&["a", "b"]))));
     let mut request = get_of("a");
     for name in [
         "authorization",
@@ -139,11 +128,11 @@ async fn it_is_told_of_the_call_that_needs_it() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_told_all_regions_that_the_call_has_tried() {
-    let (world, source) = (world(), Source::new(Ok(list(&["a", "b", "c"]))));
+    let (world, source) = (world(), Source::new(Ok(regions_of(&["a", "b", "c"]))));
     // The list is good for leaving `a`, and has expired when `b` fails.
     world.on("b", after(2 * S, Act::Status(503)));
     let layer = source.layer();
-    let known = list(&["a", "b"]).ttl(S);
+    let known = regions_of(&["a", "b"]).ttl(S);
     layer.handle().set_regions(origin("a"), known).unwrap();
     assert_eq!(status_of(&world, &layer).await, 200);
     assert_eq!(world.log(), ["a", "b", "c"]);
@@ -156,7 +145,7 @@ async fn it_is_told_all_regions_that_the_call_has_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_tells_it_of_no_call() {
-    let source = Source::new(Ok(list(&["a", "b"])));
+    let source = Source::new(Ok(regions_of(&["a", "b"])));
     let layer = source.layer();
     // No client has called yet, and none is needed.
     layer.handle().refresh(origin("a")).await.unwrap();
@@ -169,32 +158,28 @@ async fn a_refresh_tells_it_of_no_call() {
     assert_eq!(source.asked().len(), 1, "the list is known");
 }
 
+/// Its list is used for 100 s, or less by a tenth at most.
+async fn is_used_for_100_s(source: &Source, layer: FailoverLayer) {
+    let (world, layer) = (world(), layer.budget(Budget::unlimited()));
+    layer.handle().refresh(origin("a")).await.unwrap();
+    for (pause, asked) in [(89, 1), (12, 2)] {
+        sleep(pause * S).await;
+        assert_eq!(status_of(&world, &layer).await, 200);
+        assert_eq!(source.asked().len(), asked);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn its_list_is_used_for_as_long_as_it_says() {
-    let (world, source) = (world(), Source::new(Ok(list(&["a", "b"]).ttl(100 * S))));
-    let layer = source.layer().budget(Budget::unlimited());
-    layer.handle().refresh(origin("a")).await.unwrap();
-    // Less by a tenth at most.
-    sleep(89 * S).await;
-    assert_eq!(status_of(&world, &layer).await, 200);
-    assert_eq!(source.asked().len(), 1);
-    sleep(12 * S).await;
-    assert_eq!(status_of(&world, &layer).await, 200);
-    assert_eq!(source.asked().len(), 2);
+    let source = Source::new(Ok(regions_of(&["a", "b"]).ttl(100 * S)));
+    is_used_for_100_s(&source, source.layer()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn its_list_is_used_for_the_default_time_if_it_does_not_say() {
-    let (world, source) = (world(), Source::new(Ok(list(&["a", "b"]))));
+    let source = Source::new(Ok(regions_of(&["a", "b"])));
     let discovery = Discovery::service(source.clone()).default_ttl(100 * S);
-    let layer = layer_of(discovery).budget(Budget::unlimited());
-    layer.handle().refresh(origin("a")).await.unwrap();
-    sleep(89 * S).await;
-    assert_eq!(status_of(&world, &layer).await, 200);
-    assert_eq!(source.asked().len(), 1);
-    sleep(12 * S).await;
-    assert_eq!(status_of(&world, &layer).await, 200);
-    assert_eq!(source.asked().len(), 2);
+    is_used_for_100_s(&source, layer_of(discovery)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,7 +208,7 @@ async fn its_error_ends_no_call_with_another_error_and_is_kept_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_is_never_ready_is_not_called() {
-    let (world, mut source) = (world(), Source::new(Ok(list(&["a", "b"]))));
+    let (world, mut source) = (world(), Source::new(Ok(regions_of(&["a", "b"]))));
     source.willing = false;
     let begin = Instant::now();
     assert_eq!(status_of(&world, &source.layer()).await, 503);
@@ -236,7 +221,7 @@ async fn one_that_is_never_ready_is_not_called() {
 
 #[tokio::test(start_paused = true)]
 async fn what_it_names_is_trusted_no_more_than_any_list() {
-    let elsewhere = |_: ()| Region::new("x", "http://x.example.org").unwrap();
+    let elsewhere = |_: ()| Region::new("x", "https://x.example.org").unwrap();
     let answer = || RegionList::new(vec![elsewhere(())]);
     let refused = world();
     let source = Source::new(Ok(answer()));
