@@ -42,6 +42,7 @@ mod view;
 use std::{fmt, time::Duration};
 
 use http::uri::PathAndQuery;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use self::source::Source;
@@ -64,6 +65,7 @@ use crate::{
     BoxError,
     error::InvalidRegion,
     region::{InvalidPattern, Pattern, Region, Trust},
+    time::{after, scaled},
 };
 
 /// How the regions of a home are found, and which of them are trusted.
@@ -309,8 +311,8 @@ impl Discovery {
 
     /// Sets how long to wait after a failure until discovery is tried again; each wait is between
     /// half and one and a half of it, at random. One that everybody gave up who waited for it counts
-    /// as failed too, if it had half of its [`timeout`](Self::timeout). A `401` or `403` is about the
-    /// credentials of one call, and keeps no other from trying.
+    /// as failed too, if it had half of its [`timeout`](Self::timeout). A `401` or `403` keeps
+    /// those calls alone from trying that have the same `Authorization`, cookies and sensitive headers.
     ///
     /// # Defaults
     ///
@@ -318,6 +320,12 @@ impl Discovery {
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.negative_ttl = ttl;
         self
+    }
+
+    /// How long to wait after a failure, and until when that is.
+    fn pause(&self) -> (Duration, Instant) {
+        let wait = scaled(self.negative_ttl, 0.5 + fastrand::f64());
+        (wait, after(Instant::now(), wait))
     }
 
     fn serves(&self, host: &str) -> bool {

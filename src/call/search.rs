@@ -98,7 +98,7 @@ impl Call {
         let query = Query::new(home.origin().clone(), headers);
         let query = query.of_call(excluded.collect(), here.clone());
         let was_denied = self.past.as_ref().is_some_and(|past| past.was_denied);
-        let (flight, is_joined) = home.search(homes, need, query, Some(client), !was_denied);
+        let (flight, is_joined) = home.search(homes, need, query, Some(client), was_denied);
         self.past().is_joined = is_joined;
         flight
     }

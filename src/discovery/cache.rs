@@ -12,6 +12,8 @@ pub(super) struct Cache {
     list: Option<List>,
     /// After a failure, when discovery is tried again.
     quiet_until: Option<Instant>,
+    /// Who was denied the list last, and until when they are not to try again.
+    denied: Option<(u64, Instant)>,
     under_way: Option<UnderWay>,
     /// How many fetches there were.
     fetches: u64,
@@ -38,6 +40,8 @@ struct UnderWay {
     flight: WeakFlight,
     number: u64,
     begun: Instant,
+    /// With whose credentials it asks.
+    credentials: u64,
 }
 
 /// Which fetch it is, and how many lists had come without one when it was begun.
@@ -82,14 +86,26 @@ impl Cache {
         }
     }
 
-    /// The fetch under way. One that nobody has polled for longer than it may take is not worth
+    /// Whether these credentials were denied the list a moment ago.
+    pub(super) fn is_denied(&self, credentials: u64, now: Instant) -> bool {
+        self.denied
+            .is_some_and(|(denied, until)| denied == credentials && now < until)
+    }
+
+    /// The fetch under way, where only one `with` these credentials will do that. One that nobody has polled for longer than it may take is not worth
     /// waiting for.
-    pub(super) fn join(&self, timeout: Duration, now: Instant) -> Option<Flight> {
+    pub(super) fn join(
+        &self,
+        with: Option<u64>,
+        timeout: Duration,
+        now: Instant,
+    ) -> Option<Flight> {
         let under_way = self.under_way.as_ref()?;
         let age = now.saturating_duration_since(under_way.begun);
+        let is_it = with.is_none_or(|credentials| credentials == under_way.credentials);
         // No flight is made of the weak one that is not handed out: it may be the last, and must not
         // end here, under the lock that the end of a fetch takes.
-        if age < timeout {
+        if is_it && age < timeout {
             under_way.flight.upgrade()
         } else {
             None
@@ -105,11 +121,18 @@ impl Cache {
         }
     }
 
-    pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, now: Instant) {
+    pub(super) fn began(
+        &mut self,
+        ticket: Ticket,
+        flight: &Flight,
+        credentials: u64,
+        now: Instant,
+    ) {
         self.under_way = flight.downgrade().map(|flight| UnderWay {
             flight,
             number: ticket.number,
             begun: now,
+            credentials,
         });
     }
 
@@ -144,6 +167,12 @@ impl Cache {
             self.quiet_until = Some(until);
         }
         is_last
+    }
+
+    /// Those who asked are denied the list, and not to try again for this long. Others may.
+    pub(super) fn denied(&mut self, fetch: Ticket, credentials: u64, until: Instant) {
+        self.end(fetch);
+        self.denied = Some((credentials, until));
     }
 
     /// A fetch failed that says nothing of the next.
@@ -183,6 +212,7 @@ impl Cache {
 
     pub(super) fn expire(&mut self, now: Instant) {
         self.quiet_until = None;
+        self.denied = None;
         if let Some(list) = &mut self.list {
             list.fresh_until = list.fresh_until.min(now);
         }

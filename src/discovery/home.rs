@@ -21,7 +21,7 @@ use super::{
 use crate::{
     region::{Origin, Region},
     report,
-    time::{after, scaled},
+    time::after,
 };
 
 /// What is known of one home: its list of regions, how old that is, and who is asking for another.
@@ -76,15 +76,16 @@ impl Home {
         self.lock().is_known(need, now)
     }
 
-    /// Joins the fetch that is under way, if it `may_join`, or begins one, unless what is known does by
-    /// now. Says whether it is another's.
+    /// Joins the fetch that is under way, or begins one, unless what is known does by now. Says whether
+    /// it is another's. Who was denied the list because of another's credentials `insists`: on a fetch
+    /// with its own.
     pub(crate) fn search(
         self: &Arc<Self>,
         homes: &Arc<Homes>,
         need: Need<'_>,
         query: Query,
         client: Option<Arc<dyn Client>>,
-        may_join: bool,
+        insists: bool,
     ) -> (Flight, bool) {
         let now = Instant::now();
         let mut cache = self.lock();
@@ -94,13 +95,16 @@ impl Home {
             Known::Enough => Some(Ok(self.view())),
             Known::NotNow => Some(Err(DiscoveryError::of(self.origin(), Fault::NotNow))),
         };
+        let credentials = query.credentials();
+        let known = match cache.is_denied(credentials, now) {
+            true => known.or_else(|| Some(Err(DiscoveryError::of(self.origin(), Fault::NotNow)))),
+            false => known,
+        };
         if let Some(known) = known {
             return (ready(known).boxed().shared(), false);
         }
-        let joined = match may_join {
-            true => cache.join(homes.discovery.timeout, now),
-            false => None,
-        };
+        let with = insists.then_some(credentials);
+        let joined = cache.join(with, homes.discovery.timeout, now);
         let (flight, is_joined) = match joined {
             Some(flight) => (flight, true),
             None => {
@@ -108,7 +112,7 @@ impl Home {
                 let (homes, home) = (homes.clone(), self.clone());
                 let fetch = fetch::fetch(homes, home, query, client, ticket);
                 let flight = fetch.boxed().shared();
-                cache.began(ticket, &flight, now);
+                cache.began(ticket, &flight, credentials, now);
                 (flight, false)
             }
         };
@@ -204,13 +208,24 @@ impl Home {
     /// A fetch failed that a call needed, or was given up when it had taken too long: says for how
     /// long discovery is left alone.
     pub(super) fn failed(&self, discovery: &Discovery, fetch: Ticket) -> Option<Duration> {
-        let wait = scaled(discovery.negative_ttl, 0.5 + fastrand::f64());
-        let until = after(Instant::now(), wait);
+        let (wait, until) = discovery.pause();
         self.lock().failed(fetch, until).then_some(wait)
     }
 
-    /// A fetch failed that no call needed, or that was denied, which may be due to who asked: no
-    /// reason not to try when another call needs it.
+    /// A fetch that a call needed was denied: says for how long it is not made again with the same
+    /// credentials.
+    pub(super) fn denied(
+        &self,
+        discovery: &Discovery,
+        fetch: Ticket,
+        credentials: u64,
+    ) -> Duration {
+        let (wait, until) = discovery.pause();
+        self.lock().denied(fetch, credentials, until);
+        wait
+    }
+
+    /// A fetch failed that no call needed: no reason not to try when one does.
     pub(super) fn failed_in_vain(&self, fetch: Ticket) {
         self.lock().failed_in_vain(fetch);
     }

@@ -1,6 +1,14 @@
-use std::fmt;
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher, Hash, Hasher},
+    sync::OnceLock,
+};
 
-use http::HeaderMap;
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, COOKIE},
+};
 
 use crate::region::{Origin, Region};
 
@@ -41,6 +49,19 @@ impl Query {
     /// Calls with other headers may wait for the same answer, and later ones will use it.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// A hash of what identifies the caller: credentials, cookies, and what is marked as sensitive.
+    pub(super) fn credentials(&self) -> u64 {
+        static HASHES: OnceLock<RandomState> = OnceLock::new();
+        let mut hasher = HASHES.get_or_init(RandomState::new).build_hasher();
+        for (name, value) in &self.headers {
+            if *name == AUTHORIZATION || *name == COOKIE || value.is_sensitive() {
+                name.hash(&mut hasher);
+                value.hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     /// Regions that the call does not use again. A list without them is a better answer, but not a

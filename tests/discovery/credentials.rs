@@ -1,9 +1,16 @@
 //! A discovery that wants credentials, as LiveKit Cloud's does.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit};
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
@@ -114,4 +121,27 @@ async fn one_callers_expired_credentials_keep_no_other_from_its_list() {
     assert_eq!(expired, (503, S));
     let good = status_with(client.clone(), Some(GOOD)).await;
     assert_eq!(good, (200, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_with_the_same_credentials_are_denied_together_and_not_again_for_a_while() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let layer = layer().budget(Budget::unlimited()).health(Health::off());
+    let client = layer.layer(service_fn(move |request: Request<_>| {
+        let is_question = request.uri().path() == PATH;
+        count.fetch_add(usize::from(is_question), Ordering::Relaxed);
+        strict(request)
+    }));
+    let asked = || asked.swap(0, Ordering::Relaxed);
+    let expired = || status_with(client.clone(), Some("Bearer expired"));
+    let together = join_all((0..200).map(|_| expired())).await;
+    assert!(together.iter().all(|outcome| *outcome == (503, S)));
+    assert_eq!(asked(), 1);
+    sleep(4 * S).await;
+    assert_eq!(expired().await, (503, Duration::ZERO));
+    assert_eq!(asked(), 0);
+    sleep(11 * S).await;
+    assert_eq!(expired().await, (503, S));
+    assert_eq!(asked(), 1);
 }
