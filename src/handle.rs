@@ -81,7 +81,7 @@ impl Handle {
             let headers = discovery::carried(headers, None, home.origin());
             let query = Query::new(home.origin().clone(), headers);
             let client = homes.asker()?;
-            let (flight, _) = home.search(homes, Need::Another, query, client, false);
+            let (flight, _) = home.search(homes, Need::Newer, query, client, false);
             Ok(flight)
         };
         Refresh {

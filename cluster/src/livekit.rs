@@ -29,9 +29,10 @@ pub(crate) use answer::{Listener, Outcome};
 ///
 /// The deprecated `X-Lk-Mock-*` headers work too, save `X-Lk-Mock-Response`; a field of the JSON wins over its header.
 ///
-/// Other than the real mock: the bearer token is compared, not verified as a JWT; every status below 200 is as good as none;
-/// SIP codes are mapped by class, save the common ones; no SIP method takes 11 seconds unless `delayMs` says so. Grants,
-/// protobuf and WebSocket are left out.
+/// Other than the real mock: the bearer token is compared, not verified as a JWT; methods that LiveKit does not have need it
+/// too, and are echoed as all others; a body that is no JSON is not refused, but as good as empty; every status below 200 is
+/// as good as none; SIP codes are mapped by class, save the common ones; no SIP method takes 11 seconds unless `delayMs` says
+/// so. Grants, protobuf and WebSocket are left out.
 #[derive(Debug)]
 pub struct LiveKit {
     discovery: Arc<Discovery>,

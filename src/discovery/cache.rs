@@ -58,6 +58,8 @@ pub(crate) enum Need<'a> {
     Another,
     /// This one says that others serve the request.
     Instead(&'a Origin),
+    /// Somebody wants a newer list than is known.
+    Newer,
 }
 
 /// Whether what is known of the regions of a home does.
@@ -76,6 +78,7 @@ impl Cache {
         let does = match need {
             Need::Another => fresh.is_some(),
             Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
+            Need::Newer => false,
         };
         if does {
             Known::Enough
@@ -92,8 +95,8 @@ impl Cache {
             .is_some_and(|(denied, until)| denied == credentials && now < until)
     }
 
-    /// The fetch under way, where only one `with` these credentials will do that. One that nobody has polled for longer than it may take is not worth
-    /// waiting for.
+    /// The fetch under way; where only one `with` these credentials will do, that. One that nobody has
+    /// polled for longer than it may take is not worth waiting for.
     pub(super) fn join(
         &self,
         with: Option<u64>,
@@ -140,7 +143,7 @@ impl Cache {
     pub(super) fn note(&mut self, need: Need<'_>) {
         match need {
             Need::Instead(of) if !self.wrong.contains(of) => self.wrong.push(of.clone()),
-            Need::Instead(_) | Need::Another => {}
+            Need::Instead(_) | Need::Another | Need::Newer => {}
         }
     }
 
@@ -187,6 +190,7 @@ impl Cache {
     /// A new list is kept, or, without a time, it is not and the old one neither.
     pub(super) fn keep(&mut self, now: Instant, fresh_until: Option<Instant>) {
         self.quiet_until = None;
+        self.denied = None;
         let wrong = std::mem::take(&mut self.wrong);
         self.list = fresh_until.map(|fresh_until| List {
             came_at: now,

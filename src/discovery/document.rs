@@ -84,11 +84,13 @@ fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
     serde_json::from_str(fields.get(name)?.get()).ok()
 }
 
-/// Whether a name that comes from outside may be shown, in logs too: words, no more. Nothing in it can
-/// end a line, turn its direction, or pass for an origin or a field.
+/// Whether a name that comes from outside may be shown, in logs too: words in ASCII, no more. Nothing in
+/// it can end a line, turn its direction, hide, or pass for an origin or a field.
 pub(crate) fn is_name(name: &str) -> bool {
-    let is_shown = |c: char| c.is_alphanumeric() || " -_./,()".contains(c);
-    name.len() <= MAX_NAME && name.contains(char::is_alphanumeric) && name.chars().all(is_shown)
+    let is_shown = |c: char| c.is_ascii_alphanumeric() || " -_./,()".contains(c);
+    name.len() <= MAX_NAME
+        && name.contains(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(is_shown)
 }
 
 /// Why a document is no list of regions.

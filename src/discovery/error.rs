@@ -26,8 +26,6 @@ pub enum DiscoveryErrorKind {
     NoHome,
     /// No client has called yet, so there is none to ask with.
     NoClient,
-    /// Discovery failed a moment ago, and is left alone for a while.
-    NotNow,
     /// Nobody gave a list that can be used.
     NoList,
 }
@@ -90,14 +88,17 @@ impl DiscoveryError {
 
     /// Whether all who answered want other credentials.
     pub(crate) fn is_denied(&self) -> bool {
-        let status = |(_, fault): &(_, Fault)| match fault {
-            Fault::Status(status) => Some(*status),
-            _ => None,
-        };
-        let mut answers = self.inner.faults.iter().filter_map(status).peekable();
+        let answers = self.inner.faults.iter().map(|(_, fault)| fault);
+        let mut answers = answers
+            .filter(|fault| !matches!(fault, Fault::Client(_) | Fault::Timeout))
+            .peekable();
         answers.peek().is_some()
-            && answers
-                .all(|status| matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+            && answers.all(|fault| {
+                matches!(
+                    fault,
+                    Fault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                )
+            })
     }
 
     /// What kind of failure it is.
@@ -105,7 +106,6 @@ impl DiscoveryError {
         match self.inner.faults.last() {
             Some((_, Fault::NoHome)) => DiscoveryErrorKind::NoHome,
             Some((_, Fault::NoClient)) => DiscoveryErrorKind::NoClient,
-            Some((_, Fault::NotNow)) => DiscoveryErrorKind::NotNow,
             _ => DiscoveryErrorKind::NoList,
         }
     }

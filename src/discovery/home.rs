@@ -89,22 +89,25 @@ impl Home {
     ) -> (Flight, bool) {
         let now = Instant::now();
         let mut cache = self.lock();
+        if let Need::Newer = need {
+            cache.expire(now);
+        }
         // Since the caller looked, a fetch may have ended, or a list have come.
         let known = match cache.is_known(need, now) {
             Known::TooLittle => None,
             Known::Enough => Some(Ok(self.view())),
             Known::NotNow => Some(Err(DiscoveryError::of(self.origin(), Fault::NotNow))),
         };
-        let credentials = query.credentials();
-        let known = match cache.is_denied(credentials, now) {
-            true => known.or_else(|| Some(Err(DiscoveryError::of(self.origin(), Fault::NotNow)))),
-            false => known,
-        };
         if let Some(known) = known {
             return (ready(known).boxed().shared(), false);
         }
+        let credentials = query.credentials();
         let with = insists.then_some(credentials);
         let joined = cache.join(with, homes.discovery.timeout, now);
+        if joined.is_none() && cache.is_denied(credentials, now) {
+            let error = DiscoveryError::of(self.origin(), Fault::NotNow);
+            return (ready(Err(error)).boxed().shared(), false);
+        }
         let (flight, is_joined) = match joined {
             Some(flight) => (flight, true),
             None => {

@@ -11,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit};
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::AUTHORIZATION};
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_failover::{Budget, Error, Health, replay::ReplayBody};
+use tower_failover::{Budget, Error, Failover, FailoverLayer, Health, replay::ReplayBody};
 
 use crate::support::*;
 
@@ -144,4 +144,141 @@ async fn callers_with_the_same_credentials_are_denied_together_and_not_again_for
     sleep(11 * S).await;
     assert_eq!(expired().await, (503, S));
     assert_eq!(asked(), 1);
+}
+
+type Shown = &'static [(&'static str, &'static str)];
+
+/// A name that is written with a `!` is of a header whose value is marked as sensitive.
+fn headers(shown: Shown) -> HeaderMap {
+    let header = |(name, value): &(&'static str, &'static str)| {
+        let mut value = HeaderValue::from_static(value);
+        value.set_sensitive(name.starts_with('!'));
+        let name = HeaderName::from_static(name.trim_start_matches('!'));
+        (name, value)
+    };
+    shown.iter().map(header).collect()
+}
+
+/// How often anybody is asked for a list by a call with these headers, which finds none.
+async fn questions(world: &World, client: &Failover<World>, shown: Shown) -> usize {
+    world.take();
+    let mut call = get(HOME);
+    call.headers_mut().extend(headers(shown));
+    assert_eq!(head_of(client, call).await.unwrap().status(), 503);
+    world.questions()
+}
+
+/// A home that fails, and a layer that begins every call there, with a seed.
+fn failing() -> (World, FailoverLayer) {
+    let world = World::default();
+    world.at(HOME, Act::Status(503));
+    let layer = free_layer(|d| d.seeds(["http://seed.example.com"]).unwrap());
+    (world, layer.health(Health::off()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_the_authorization_cookies_and_what_is_sensitive() {
+    let cases: &[(Shown, Shown, bool)] = &[
+        (&[], &[], true),
+        (&[], &[("authorization", "a")], false),
+        (&[("authorization", "a")], &[], false),
+        (&[("authorization", "a")], &[("authorization", "a")], true),
+        (&[("authorization", "a")], &[("authorization", "b")], false),
+        (&[("authorization", "a")], &[("!authorization", "a")], true),
+        (&[("cookie", "a")], &[("cookie", "a")], true),
+        (&[("cookie", "a")], &[("cookie", "b")], false),
+        (&[("cookie", "a")], &[("authorization", "a")], false),
+        (&[("!x-api-key", "a")], &[("!x-api-key", "a")], true),
+        (&[("!x-api-key", "a")], &[("!x-api-key", "b")], false),
+        (&[("!x-api-key", "a")], &[("!x-other", "a")], false),
+        (
+            &[("authorization", "a"), ("cookie", "a")],
+            &[("authorization", "a"), ("cookie", "b")],
+            false,
+        ),
+        // Of others it is not known that they say who calls.
+        (&[("x-api-key", "a")], &[("x-api-key", "b")], true),
+        (&[("user-agent", "a")], &[], true),
+        (
+            &[("authorization", "a"), ("x-project", "a")],
+            &[("authorization", "a"), ("x-project", "b")],
+            true,
+        ),
+    ];
+    for status in [401, 403] {
+        for &(first, second, is_same) in cases {
+            let (world, layer) = failing();
+            world.on("?", Act::Status(status));
+            let client = world.client(&layer);
+            let what = format!("{status}, {first:?}, {second:?}");
+            assert_eq!(questions(&world, &client, first).await, 2, "{what}");
+            let expected = if is_same { 0 } else { 2 };
+            assert_eq!(questions(&world, &client, second).await, expected, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_decides_whether_callers_were_denied() {
+    let late = || Act::Hang;
+    for (home, seed, is_denied) in [
+        (Act::Status(401), Act::Refuse, true),
+        (Act::Status(403), Act::Reset, true),
+        (Act::Status(401), late(), true),
+        (Act::Refuse, Act::Status(401), true),
+        (Act::Status(401), Act::Status(403), true),
+        (Act::Status(401), Act::Status(503), false),
+        (Act::Status(500), Act::Status(403), false),
+        (Act::Status(404), Act::Refuse, false),
+        (Act::Refuse, Act::Refuse, false),
+        (late(), late(), false),
+    ] {
+        let (world, layer) = failing();
+        let what = format!("{home:?}, {seed:?}");
+        world.on("http a:80?", home).on("http seed:80?", seed);
+        let client = world.client(&layer);
+        let (one, other): (Shown, Shown) = (&[("cookie", "a")], &[("cookie", "b")]);
+        assert_eq!(questions(&world, &client, one).await, 2, "{what}");
+        assert_eq!(questions(&world, &client, one).await, 0, "{what}");
+        let expected = if is_denied { 2 } else { 0 };
+        assert_eq!(questions(&world, &client, other).await, expected, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_denied_credentials_open_later_ends_the_denial() {
+    const ONE: Shown = &[("authorization", "a")];
+    for is_opened in [true, false] {
+        let (world, layer) = failing();
+        world.on("?", Act::Status(401));
+        let client = world.client(&layer);
+        assert_eq!(questions(&world, &client, ONE).await, 2);
+        if is_opened {
+            world.on("?", listing("max-age=1", &["http://other.example.com"]));
+            let refresh = layer.handle().refresh_with(HOME, &headers(ONE));
+            refresh.await.unwrap();
+            // It expires long before the denial would.
+            sleep(2 * S).await;
+            world.on("?", Act::Status(401));
+            world.on("http other:80", Act::Status(503));
+        }
+        let expected = if is_opened { 3 } else { 0 };
+        assert_eq!(questions(&world, &client, ONE).await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_denied_uses_the_list_that_another_opened() {
+    let (world, layer) = failing();
+    world.on("?", Act::Status(401));
+    let client = world.client(&layer);
+    let (one, other): (Shown, Shown) = (&[("cookie", "a")], &[("cookie", "b")]);
+    assert_eq!(questions(&world, &client, one).await, 2);
+    world.on("?", listing("max-age=60", &["http://other.example.com"]));
+    for shown in [other, one] {
+        let mut call = get(HOME);
+        call.headers_mut().extend(headers(shown));
+        assert_eq!(head_of(&client, call).await.unwrap().status(), 200);
+    }
+    assert_eq!(world.questions(), 1);
 }

@@ -1,8 +1,14 @@
-use std::{fmt::Debug, future::ready, net::Ipv4Addr, time::Duration};
+use std::{
+    fmt::Debug,
+    future::ready,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use failover_cluster::{Fault, LiveKit, Recorded, Server};
-use http::{HeaderName, Method, Request};
+use http::{HeaderName, Method, Request, header::HOST};
 use http_body_util::Full;
 use tower::{BoxError, service_fn};
 use tower_failover::{
@@ -149,6 +155,47 @@ async fn a_host_of_the_callers_own_goes_along_and_that_of_home_does_not() {
             let expected = own.map_or_else(|| region.authority(), str::to_owned);
             assert_eq!(question.headers["host"], expected);
         }
+        let replay = livekit.region(1).requests().remove(0);
+        let expected = own.map_or_else(|| livekit.region(1).authority(), str::to_owned);
+        assert_eq!(replay.headers["host"], expected);
+    }
+}
+
+/// What a question and the replay after it have of the `Host` of a call and of its region.
+async fn hosts_of(host: &str) -> (Option<String>, String) {
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    let asked_with = Arc::<Mutex<Option<String>>>::default();
+    let found = asked_with.clone();
+    let source = service_fn(move |query: Query| {
+        *found.lock().unwrap() = query.headers().get(HOST).map(text);
+        ready(Ok::<_, BoxError>(regions_of(&["a", "b"])))
+    });
+    let world = World::default();
+    world.on("a", Act::Status(503));
+    let client = world.client(&layer_of(Discovery::service(source)));
+    let mut call = get_of("a");
+    call.headers_mut().insert(HOST, host.parse().unwrap());
+    assert_eq!(head_of(&client, call).await.unwrap().status(), 200);
+    assert_eq!(world.log(), ["a", "b"]);
+    let replay = text(&world.calls()[1].headers[HOST]);
+    let asked_with = asked_with.lock().unwrap().clone();
+    (asked_with, replay)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_names_home_in_any_way_stays_with_the_call() {
+    for host in ["a.example.com", "A.Example.COM", "a.example.com:443"] {
+        let (question, replay) = hosts_of(host).await;
+        assert_eq!(question, None, "{host}");
+        assert_eq!(replay.trim_end_matches(":443"), "b.example.com", "{host}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_names_another_goes_with_the_question_and_the_replay() {
+    for host in ["a", "b.example.com", "a.example.com:80", "virtual:8443"] {
+        let host = host.to_owned();
+        assert_eq!(hosts_of(&host).await, (Some(host.clone()), host));
     }
 }
 
@@ -311,7 +358,7 @@ async fn nothing_of_a_call_or_a_list_is_logged_but_origins() {
                 {{"url":"{origin}?secret-entry"}},
                 {{"url":"{origin}#secret-entry"}},
                 {{"url":"secret-entry"}},
-                {{"url":"{origin}","secret-entry":"secret-entry"}}
+                {{"url":"{origin}","secret-entry":"secret-entry","region":"\u202esecret-entry"}}
             ],"secret-document":"secret-document"}}"#
         )
     };

@@ -8,13 +8,14 @@
 //! | D11, D12 | lists are not edited; health and `Handle::refresh` take their place |
 //! | D14 | as U1 |
 //! | D18, TLS | the TLS is the wrapped client's |
-//! | F1, F2, F3, F4 | time budgets of calls that dial belong to the API client |
+//! | F1 but for its first case, F2, F3, F4 | how long it rings is said in the message, which is the API client's |
 //! | S1, grants, protobuf | the client's, too |
 //!
 //! Other than in the SDKs: a deadline bounds the call and not each attempt (E10, E11, T1, U3), an id
 //! of the caller's is kept (I2), and the id is not shown to discovery (I1).
 
 mod clock;
+mod dials;
 mod hosts;
 mod lists;
 

@@ -3,6 +3,7 @@
 mod order;
 mod secrets;
 mod service;
+mod unusable;
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What holds for every list, however odd: random documents over real sockets.
 
+mod names;
+
 use std::{
     collections::BTreeSet,
     net::Ipv4Addr,

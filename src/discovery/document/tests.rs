@@ -178,7 +178,7 @@ fn a_bad_name_does_not_cost_the_region() {
 #[test]
 fn a_good_name_is_kept_as_it_is() {
     let long = "n".repeat(MAX_NAME);
-    for name in ["eu", "eu-west_1.a (b), c/d", "São Paulo", "東京", &long] {
+    for name in ["eu", "eu-west_1.a (b), c/d", "Sao Paulo", &long] {
         let text = list(&format!(r#"{{"region":"{name}","url":"https://a.com"}}"#));
         assert_eq!(read(&text).0, [format!("{name}@https://a.com:443")]);
     }

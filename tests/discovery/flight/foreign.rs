@@ -1,7 +1,6 @@
 //! Code of others that is called on the way: it panics, or it looks at the handle.
 
 use std::{
-    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -18,7 +17,7 @@ use http::Request;
 use http_body_util::Full;
 use tokio::{
     runtime::{Builder, Runtime},
-    time::{advance, sleep},
+    time::sleep,
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_failover::{BoxError, Budget, Handle, Health, RegionList, replay::ReplayBody};
@@ -191,57 +190,5 @@ fn a_client_may_look_at_the_handle_when_it_is_dropped() {
         assert_eq!((world.count("a?"), world.count("b")), (1, 2));
         assert!(looks.load(Ordering::Relaxed) > 0);
         drop((client, layer));
-    });
-}
-
-/// A question that looks at a handle when it is dropped.
-struct Question(Arc<OnceLock<Handle>>);
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        self.0.get().unwrap().snapshot();
-    }
-}
-
-#[test]
-fn a_source_may_look_at_the_handle_when_a_question_is_dropped() {
-    const STEPS: usize = 10_000;
-    without_deadlock(|| async {
-        let handle = Arc::<OnceLock<Handle>>::default();
-        let asker = handle.clone();
-        let (discovery, asked) = source(move |_| {
-            let question = Question(asker.clone());
-            async move {
-                let _question = question;
-                std::future::pending().await
-            }
-        });
-        // A fetch that is older than this is of no use to who comes later.
-        let discovery = discovery.timeout(S);
-        let layer = layer_of(discovery).health(Health::off());
-        handle.set(layer.handle()).unwrap();
-        // By its clock, which stands still as this one does, all fetches from here are too old.
-        let refreshing = thread::spawn({
-            let handle = layer.handle();
-            move || {
-                paused().block_on(async {
-                    advance(2 * S).await;
-                    for _ in 0..STEPS {
-                        let refresh = handle.refresh(origin("a"));
-                        assert!(poll_immediate(refresh).await.is_none());
-                    }
-                });
-            }
-        });
-        let world = World::default();
-        world.on("a", Act::Status(503));
-        let client = world.client(&layer);
-        for _ in 0..STEPS {
-            let call = pin!(head_of(&client, get_of("a")));
-            assert!(poll_immediate(call).await.is_none());
-        }
-        refreshing.join().unwrap();
-        assert!((STEPS..=2 * STEPS).contains(&asked.count()));
-        assert_eq!(world.log(), vec!["a"; STEPS]);
     });
 }

@@ -14,15 +14,15 @@ const REGIONS: &[&str] = &[
     "https://r3.livekit.cloud",
 ];
 /// What tokio's timer adds to a wait at most.
-const ROUNDING: Duration = Duration::from_millis(1);
+pub(super) const ROUNDING: Duration = Duration::from_millis(1);
 
 /// Answers 503 after so many milliseconds.
-fn late(ms: u64) -> Act {
+pub(super) fn late(ms: u64) -> Act {
     after(millis(ms), Act::Status(503))
 }
 
 /// Regions of which each does its act; the list comes at once.
-fn net(acts: &[Act]) -> World {
+pub(super) fn net(acts: &[Act]) -> World {
     let world = World::default();
     world.on("?", listing("max-age=60", REGIONS));
     for (origin, act) in REGIONS.iter().zip(acts) {
@@ -35,15 +35,24 @@ fn net(acts: &[Act]) -> World {
 }
 
 /// What a call ended with, after how long, and when each attempt was begun.
-struct Course {
-    result: Result<u16, Error>,
-    took: Duration,
-    begun: Vec<Duration>,
+pub(super) struct Course {
+    pub(super) result: Result<u16, Error>,
+    pub(super) took: Duration,
+    pub(super) begun: Vec<Duration>,
 }
 
 async fn course(layer: &FailoverLayer, net: &World, own: Override) -> Course {
+    course_of(ROOMS, layer, net, own).await
+}
+
+pub(super) async fn course_of(
+    method: &str,
+    layer: &FailoverLayer,
+    net: &World,
+    own: Override,
+) -> Course {
     let (began, before) = (Instant::now(), net.calls().len());
-    let request = with(twirp(REGIONS[0], ROOMS, "{}"), own);
+    let request = with(twirp(REGIONS[0], method, "{}"), own);
     let result = net.client(layer).oneshot(request).await;
     let calls = net.calls().split_off(before);
     Course {
@@ -53,13 +62,13 @@ async fn course(layer: &FailoverLayer, net: &World, own: Override) -> Course {
     }
 }
 
-const NO_OVERRIDE: Override = Override::new();
+pub(super) const NO_OVERRIDE: Override = Override::new();
 
-fn secs(secs: u64) -> Duration {
+pub(super) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn millis(millis: u64) -> Duration {
+pub(super) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
