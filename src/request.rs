@@ -130,7 +130,8 @@ impl Template {
     }
 }
 
-fn uri(origin: &Origin, path: PathAndQuery) -> Uri {
+/// The URI of this path at this origin.
+pub(crate) fn uri(origin: &Origin, path: PathAndQuery) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(origin.uri_scheme().clone());
     parts.authority = Some(origin.authority().clone());

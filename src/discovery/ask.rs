@@ -1,15 +1,11 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::{
-    HeaderMap, HeaderValue, Request,
-    header::ACCEPT,
-    uri::{PathAndQuery, Uri},
-};
+use http::{HeaderMap, HeaderValue, Request, header::ACCEPT, uri::PathAndQuery};
 use tokio::time::timeout;
 
 use super::{Client, client::Answer, error::Fault};
-use crate::region::Origin;
+use crate::{region::Origin, request};
 
 /// Somebody who may know the list, and whether the caller's headers are for them.
 #[derive(Debug)]
@@ -37,7 +33,7 @@ pub(super) async fn ask<T>(
     let mut asked = FuturesUnordered::new();
     loop {
         if let Some(target) = targets.pop_front() {
-            let answer = client.get(request(&target, path, headers));
+            let answer = client.get(question(&target, path, headers));
             // Until there is an answer, for who never gives one is named too.
             let turn = faults.len();
             faults.push((Some(target.origin), Fault::Timeout));
@@ -58,18 +54,13 @@ pub(super) async fn ask<T>(
     }
 }
 
-fn request(target: &Target, path: &PathAndQuery, headers: &HeaderMap) -> Request<()> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(target.origin.uri_scheme().clone());
-    parts.authority = Some(target.origin.authority().clone());
-    parts.path_and_query = Some(path.clone());
-    let uri = Uri::from_parts(parts).expect("scheme, authority and path together are a URI");
-    let mut request = Request::new(());
-    *request.uri_mut() = uri;
+fn question(target: &Target, path: &PathAndQuery, headers: &HeaderMap) -> Request<()> {
+    let mut question = Request::new(());
+    *question.uri_mut() = request::uri(&target.origin, path.clone());
     if target.is_trusted {
-        *request.headers_mut() = headers.clone();
+        *question.headers_mut() = headers.clone();
     }
     let json = HeaderValue::from_static("application/json");
-    request.headers_mut().insert(ACCEPT, json);
-    request
+    question.headers_mut().insert(ACCEPT, json);
+    question
 }
