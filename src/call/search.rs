@@ -31,6 +31,14 @@ impl Call {
         }
     }
 
+    /// What a list has to know because of `cause`.
+    fn need(&self, cause: &Cause) -> Need<'_> {
+        match cause {
+            Cause::Failure(_) => Need::Another,
+            Cause::WrongRegion(_) => Need::Instead(self.region().origin()),
+        }
+    }
+
     /// Whether what is known of the regions does not do. Takes up what is known by now.
     pub(super) fn has_to_search(&mut self, cause: &Cause, now: Instant) -> bool {
         let Some(Found { home, .. }) = &self.found else {
@@ -39,11 +47,7 @@ impl Call {
         if self.search_state() != Search::NotYet {
             return false;
         }
-        let need = match cause {
-            Cause::Failure(_) => Need::Another,
-            Cause::WrongRegion(_) => Need::Instead(self.region().origin()),
-        };
-        let known = home.is_known(need, now);
+        let known = home.is_known(self.need(cause), now);
         let view = self.shared.directory.view_of(home, now);
         self.adopt(view);
         if known == Known::NotNow {
@@ -89,10 +93,7 @@ impl Call {
             unreachable!("only where regions are discovered there is a search");
         };
         let here = self.region();
-        let need = match cause {
-            Cause::Failure(_) => Need::Another,
-            Cause::WrongRegion(_) => Need::Instead(here.origin()),
-        };
+        let need = self.need(cause);
         let tried = self.tried().iter().chain([&self.place]);
         let excluded = tried.map(|&place| self.board().region(place).clone());
         let query = Query::new(home.origin().clone(), headers);

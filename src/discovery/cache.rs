@@ -38,10 +38,8 @@ struct List {
 /// The latest fetch, if it has not ended.
 struct UnderWay {
     flight: WeakFlight,
-    number: u64,
     begun: Instant,
-    /// With whose credentials it asks.
-    credentials: u64,
+    ticket: Ticket,
 }
 
 /// Which fetch it is, and how many lists had come without one when it was begun.
@@ -49,6 +47,8 @@ struct UnderWay {
 pub(super) struct Ticket {
     number: u64,
     pushed: u64,
+    /// With whose credentials it asks.
+    credentials: u64,
 }
 
 /// Why a list is needed.
@@ -105,7 +105,7 @@ impl Cache {
     ) -> Option<Flight> {
         let under_way = self.under_way.as_ref()?;
         let age = now.saturating_duration_since(under_way.begun);
-        let is_it = with.is_none_or(|credentials| credentials == under_way.credentials);
+        let is_it = with.is_none_or(|credentials| credentials == under_way.ticket.credentials);
         // No flight is made of the weak one that is not handed out: it may be the last, and must not
         // end here, under the lock that the end of a fetch takes.
         if is_it && age < timeout {
@@ -115,27 +115,21 @@ impl Cache {
         }
     }
 
-    pub(super) fn begin(&mut self) -> Ticket {
+    pub(super) fn begin(&mut self, credentials: u64) -> Ticket {
         self.fetches += 1;
         self.wrong.clear();
         Ticket {
             number: self.fetches,
             pushed: self.pushed,
+            credentials,
         }
     }
 
-    pub(super) fn began(
-        &mut self,
-        ticket: Ticket,
-        flight: &Flight,
-        credentials: u64,
-        now: Instant,
-    ) {
+    pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, now: Instant) {
         self.under_way = flight.downgrade().map(|flight| UnderWay {
             flight,
-            number: ticket.number,
             begun: now,
-            credentials,
+            ticket,
         });
     }
 
@@ -148,7 +142,8 @@ impl Cache {
     }
 
     fn end(&mut self, fetch: Ticket) {
-        self.under_way.take_if(|last| last.number == fetch.number);
+        self.under_way
+            .take_if(|last| last.ticket.number == fetch.number);
     }
 
     /// Whether the list that a fetch brought is the newest; then it is the present one.
@@ -173,9 +168,9 @@ impl Cache {
     }
 
     /// Those who asked are denied the list, and not to try again for this long. Others may.
-    pub(super) fn denied(&mut self, fetch: Ticket, credentials: u64, until: Instant) {
+    pub(super) fn denied(&mut self, fetch: Ticket, until: Instant) {
         self.end(fetch);
-        self.denied = Some((credentials, until));
+        self.denied = Some((fetch.credentials, until));
     }
 
     /// A fetch failed that says nothing of the next.

@@ -30,7 +30,7 @@ pub(super) async fn fetch(
     ticket: Ticket,
 ) -> Fetched {
     let discovery = &homes.discovery;
-    let (is_needed, credentials) = (query.migrating_from().is_some(), query.credentials());
+    let is_needed = query.migrating_from().is_some();
     let impatience = Impatience::new(&home, discovery, is_needed.then_some(ticket));
     let mut faults = Vec::new();
     // What is found, or not, is shared by all who wait, and each of them has an outcome of its own to
@@ -60,7 +60,7 @@ pub(super) async fn fetch(
             let error = DiscoveryError::new(home.origin().clone(), faults);
             let wait = match (is_needed, error.is_denied()) {
                 (true, false) => home.failed(discovery, ticket),
-                (true, true) => Some(home.denied(discovery, ticket, credentials)),
+                (true, true) => Some(home.denied(discovery, ticket)),
                 (false, _) => {
                     home.failed_in_vain(ticket);
                     None

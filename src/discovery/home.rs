@@ -87,7 +87,7 @@ impl Home {
         client: Option<Arc<dyn Client>>,
         insists: bool,
     ) -> (Flight, bool) {
-        let now = Instant::now();
+        let (now, credentials) = (Instant::now(), query.credentials());
         let mut cache = self.lock();
         if let Need::Newer = need {
             cache.expire(now);
@@ -101,7 +101,6 @@ impl Home {
         if let Some(known) = known {
             return (ready(known).boxed().shared(), false);
         }
-        let credentials = query.credentials();
         let with = insists.then_some(credentials);
         let joined = cache.join(with, homes.discovery.timeout, now);
         if joined.is_none() && cache.is_denied(credentials, now) {
@@ -111,11 +110,11 @@ impl Home {
         let (flight, is_joined) = match joined {
             Some(flight) => (flight, true),
             None => {
-                let ticket = cache.begin();
+                let ticket = cache.begin(credentials);
                 let (homes, home) = (homes.clone(), self.clone());
                 let fetch = fetch::fetch(homes, home, query, client, ticket);
                 let flight = fetch.boxed().shared();
-                cache.began(ticket, &flight, credentials, now);
+                cache.began(ticket, &flight, now);
                 (flight, false)
             }
         };
@@ -217,14 +216,9 @@ impl Home {
 
     /// A fetch that a call needed was denied: says for how long it is not made again with the same
     /// credentials.
-    pub(super) fn denied(
-        &self,
-        discovery: &Discovery,
-        fetch: Ticket,
-        credentials: u64,
-    ) -> Duration {
+    pub(super) fn denied(&self, discovery: &Discovery, fetch: Ticket) -> Duration {
         let (wait, until) = discovery.pause();
-        self.lock().denied(fetch, credentials, until);
+        self.lock().denied(fetch, until);
         wait
     }
 
