@@ -18,6 +18,11 @@ const INLINE: usize = 16;
 /// many times the memory of its bytes.
 const BYTES_PER_FRAME: usize = 256;
 
+/// How many frames are kept at most.
+pub(super) const fn max_frames(max_bytes: usize) -> usize {
+    INLINE + max_bytes / BYTES_PER_FRAME
+}
+
 /// The caller's body and what was sent of it, shared by the call and the bodies of its attempts.
 pub(super) struct Source<B> {
     state: Mutex<State<B>>,
@@ -334,7 +339,7 @@ impl<B> State<B> {
         match Kept::new(frame) {
             Some(kept)
                 if kept.len() <= self.max_bytes - self.kept_bytes
-                    && self.kept.len() < INLINE + self.max_bytes / BYTES_PER_FRAME =>
+                    && self.kept.len() < max_frames(self.max_bytes) =>
             {
                 self.kept_bytes += kept.len();
                 self.kept.push(kept);

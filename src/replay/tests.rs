@@ -19,7 +19,7 @@ use proptest::{collection::vec, prelude::*};
 use tokio_test::task::{Spawn, spawn};
 
 use self::scripted::{Broken, Scripted, Step, TRAILERS_LEN, data, trailers};
-use super::{Keeper, ReplayBody, Repr, Superseded};
+use super::{Keeper, ReplayBody, Repr, Superseded, source::max_frames};
 use crate::BoxError;
 
 const MAX: usize = usize::MAX;
@@ -1085,17 +1085,18 @@ struct Case {
 
 fn cases() -> impl Strategy<Value = Case> {
     let step = prop_oneof![
-        3 => vec(any::<u8>(), 0..6).prop_map(|data| Step::Data(data.into())),
+        // Small frames reach the limit on frames as well as that on bytes.
+        3 => vec(any::<u8>(), 0..4).prop_map(|data| Step::Data(data.into())),
         1 => Just(Step::Pending),
     ];
     let trailers = prop_oneof![Just(None), Just(Some(Step::Trailers(trailers())))];
     let max_bytes = prop_oneof![0..40_usize, Just(MAX)];
     (
-        vec(step, 0..24),
+        vec(step, 0..36),
         trailers,
         any::<(bool, bool)>(),
         max_bytes,
-        vec(0..30_usize, 0..6),
+        vec(0..40_usize, 0..6),
         0..30_usize,
     )
         .prop_map(|(mut steps, trailers, flags, max_bytes, cuts, end)| {
@@ -1187,10 +1188,11 @@ fn data_len(frames: &[Seen]) -> usize {
     frames.iter().map(len).sum()
 }
 
-/// The bytes that keeping the frames costs.
-fn cost(frames: &[Seen]) -> usize {
+/// Whether the frames are kept for a replay.
+fn fit(frames: &[Seen], max_bytes: usize) -> bool {
     let has_trailers = matches!(frames.last(), Some(Seen::Trailers(_)));
-    data_len(frames) + if has_trailers { TRAILERS_LEN } else { 0 }
+    let cost = data_len(frames) + if has_trailers { TRAILERS_LEN } else { 0 };
+    cost <= max_bytes && frames.len() <= max_frames(max_bytes)
 }
 
 proptest! {
@@ -1201,17 +1203,17 @@ proptest! {
         let expected = case.frames();
         let (upload, keeper) = wrap(case.body(), case.max_bytes);
         let mut reader = Reader::new(upload);
-        let mut sent = 0;
+        let mut is_kept = true;
         for &cut in &case.cuts {
             for _ in 0..cut {
                 reader.read(&expected, case.with_length);
             }
-            sent = sent.max(cost(&reader.frames));
+            is_kept &= fit(&reader.frames, case.max_bytes);
             let Some(body) = keeper.supersede() else {
-                assert!(sent > case.max_bytes);
+                assert!(!is_kept);
                 continue;
             };
-            assert!(sent <= case.max_bytes);
+            assert!(is_kept);
             let is_shared = matches!(body.repr, Repr::Shared { .. });
             let mut old = std::mem::replace(&mut reader, Reader::new(spawn(body)));
             if is_shared {
