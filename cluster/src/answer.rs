@@ -80,7 +80,11 @@ struct Call {
 }
 
 impl Call {
-    async fn answer(self, fault: Fault, mut upload: Upload) -> Result<Answer, BoxError> {
+    async fn answer(self, mut fault: Fault, mut upload: Upload) -> Result<Answer, BoxError> {
+        while let Fault::Late(wait, then) = fault {
+            tokio::time::sleep(wait).await;
+            fault = *then;
+        }
         match fault {
             Fault::None => self.normal(upload, Duration::ZERO).await,
             Fault::Delay(delay) => self.normal(upload, delay).await,
@@ -140,7 +144,10 @@ impl Call {
             Fault::RefusedStream => Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into()),
             // hyper resets the stream with the code that it finds in a service's error.
             Fault::ResetStream(code) => Err(h2::Error::from(h2::Reason::from(code)).into()),
-            Fault::First(..) | Fault::Nth(..) => unreachable!("a script hands out what is in them"),
+            Fault::First(..) | Fault::Nth(..) | Fault::Turns(..) => {
+                unreachable!("a script hands out what is in them")
+            }
+            Fault::Late(..) => unreachable!("it was waited for above"),
         }
     }
 

@@ -42,6 +42,8 @@ pub enum Fault {
     BlackHole,
     /// Reads the whole body, waits, then answers as [`Fault::None`].
     Delay(Duration),
+    /// Reads the request head, waits, then does as that fault, which is not [`Fault::Refuse`].
+    Late(Duration, Box<Fault>),
     /// Reads the request head, then closes the connection (FIN) without an answer.
     Close,
     /// Reads the request head, then resets the connection (RST) without an answer.
@@ -65,6 +67,9 @@ pub enum Fault {
     First(usize, Box<Fault>),
     /// The `n`-th request since it was set (the first is 1) meets the fault, all others [`Fault::None`].
     Nth(usize, Box<Fault>),
+    /// Requests since it was set meet these faults in turn, over and over. Each counts only the requests that meet it. None of
+    /// them is [`Fault::Refuse`].
+    Turns(Vec<Fault>),
 }
 
 impl Fault {
@@ -84,7 +89,21 @@ impl Fault {
             {
                 Some("a refused connection brings no request to count".to_owned())
             }
-            (Fault::First(_, inner) | Fault::Nth(_, inner), _) => inner.objection(protocol),
+            (Fault::Late(_, inner), _) if matches!(**inner, Fault::Refuse) => {
+                Some("a refused connection brings no request to answer late".to_owned())
+            }
+            (Fault::First(_, inner) | Fault::Nth(_, inner) | Fault::Late(_, inner), _) => {
+                inner.objection(protocol)
+            }
+            (Fault::Turns(faults), _) if faults.is_empty() => {
+                Some("without faults there are no turns".to_owned())
+            }
+            (Fault::Turns(faults), _)
+                if faults.iter().any(|fault| matches!(fault, Fault::Refuse)) =>
+            {
+                Some("a refused connection brings no request to take its turn".to_owned())
+            }
+            (Fault::Turns(faults), _) => faults.iter().find_map(|fault| fault.objection(protocol)),
             (Fault::Status(code) | Fault::EarlyStatus(code) | Fault::StatusAfter(_, code), _) => {
                 bad_status(*code)
             }
@@ -109,6 +128,11 @@ impl Fault {
             Fault::First(n, inner) if earlier < *n => inner.for_request(earlier),
             Fault::Nth(n, inner) if earlier + 1 == *n => inner.for_request(earlier),
             Fault::First(..) | Fault::Nth(..) => Fault::None,
+            Fault::Turns(faults) => {
+                let (round, turn) = (earlier / faults.len(), earlier % faults.len());
+                faults[turn].for_request(round)
+            }
+            Fault::Late(wait, inner) => Fault::Late(*wait, Box::new(inner.for_request(earlier))),
             fault => fault.clone(),
         }
     }
@@ -199,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn turns_go_round_and_each_counts_its_own_requests() {
+        let fault = Fault::Turns(vec![Fault::Close, Fault::First(1, Box::new(Fault::Reset))]);
+        assert_eq!(met_by(fault, 4), ["Close", "Reset", "Close", "None"]);
+    }
+
+    #[test]
+    fn what_is_late_counts_the_same_requests() {
+        let late = |fault| Fault::Late(Duration::from_secs(1), Box::new(fault));
+        let fault = late(Fault::First(1, Box::new(Fault::Close)));
+        assert_eq!(met_by(fault, 2), ["Late(1s, Close)", "Late(1s, None)"]);
+    }
+
+    #[test]
     fn faults_that_cannot_be_acted_out_are_objected_to() {
         for fault in [Fault::GoAway, Fault::RefusedStream, Fault::ResetStream(2)] {
             assert!(fault.objection(Protocol::Http1).is_some(), "{fault:?}");
@@ -213,6 +250,11 @@ mod tests {
         let length = || vec![("Content-Length", "1".to_owned())];
         for fault in [
             Fault::Nth(1, Box::new(Fault::Refuse)),
+            Fault::Late(Duration::ZERO, Box::new(Fault::Refuse)),
+            Fault::Late(Duration::ZERO, Box::new(Fault::Status(99))),
+            Fault::Turns(Vec::new()),
+            Fault::Turns(vec![Fault::None, Fault::Refuse]),
+            Fault::Turns(vec![Fault::None, Fault::Status(99)]),
             Fault::Nth(0, Box::new(Fault::Close)),
             Fault::Nth(1, Box::new(Fault::GoAway)),
             Fault::Answer(99, Vec::new(), Bytes::new()),

@@ -70,7 +70,7 @@ impl Server {
     ///
     /// # Panics
     /// When the fault cannot be acted out: for another protocol, with an invalid status or header, or a refusal inside
-    /// [`Fault::First`] or [`Fault::Nth`].
+    /// another fault.
     pub async fn set(&self, fault: Fault) {
         self.check(&fault);
         // Held to the end, so that the port and the script change together.

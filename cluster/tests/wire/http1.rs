@@ -46,6 +46,51 @@ async fn a_healthy_region_answers_and_records() {
 }
 
 #[tokio::test]
+async fn a_head_request_is_answered_without_a_body_and_the_connection_kept() {
+    within(async {
+        for (fault, status) in [
+            (Fault::None, "200"),
+            (Fault::Delay(Duration::from_millis(1)), "200"),
+            (Fault::Status(503), "503"),
+        ] {
+            let (server, mut stream) = faulty(fault).await;
+            let request = "HEAD / HTTP/1.1\r\nhost: eu\r\n\r\n".repeat(2);
+            stream.write_all(request.as_bytes()).await.unwrap();
+            // A body of the first answer would stand between the two.
+            let mut answers = String::new();
+            while answers.matches("\r\n\r\n").count() < 2 {
+                let mut bytes = [0; 1024];
+                let read = stream.read(&mut bytes).await.unwrap();
+                assert_ne!(read, 0, "{answers}");
+                answers.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            let (first, second) = answers.split_once("\r\n\r\n").unwrap();
+            let begin = format!("HTTP/1.1 {status} ");
+            assert!(first.starts_with(&begin), "{answers}");
+            assert!(second.starts_with(&begin), "{answers}");
+            assert!(second.ends_with("\r\n\r\n"), "{answers}");
+            assert_eq!(server.requests()[1].method, Method::HEAD);
+            assert_eq!((server.hits(), server.connections()), (3, 1));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_fault_is_acted_out_after_its_wait() {
+    within(async {
+        let wait = Duration::from_millis(50);
+        let late = Fault::Late(wait, Box::new(Fault::Status(503)));
+        let (server, mut stream) = faulty(late).await;
+        let start = Instant::now();
+        assert!(get(&mut stream).await.starts_with("HTTP/1.1 503"));
+        assert!(start.elapsed() >= wait);
+        assert_eq!((server.hits(), server.connections()), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_request_without_body_is_complete_and_no_upload() {
     within(async {
         let (server, mut stream) = faulty(Fault::BlackHole).await;
