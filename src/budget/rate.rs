@@ -1,8 +1,9 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use tokio::time::Instant;
 
-use super::{CEILING, FLOOR, TOKEN};
+use super::{
+    atomic::{AtomicU64, Ordering},
+    bucket::{CEILING, FLOOR, TOKEN},
+};
 
 /// The cap in seconds of traffic.
 const WINDOW: f64 = 0.6;
@@ -49,19 +50,23 @@ impl Rate {
         let now = u64::try_from(now).unwrap_or(u64::MAX);
         let since = self.since.load(Ordering::Relaxed);
         let seconds = now.saturating_sub(since) as f64 / 1e9;
-        let calls = self.calls.load(Ordering::Relaxed);
-        let cap = (calls as f64 / seconds.max(1.0) * WINDOW * TOKEN as f64) as u64;
-        let cap = cap.min(CEILING);
+        let cap = |calls: u64| {
+            let cap = (calls as f64 / seconds.max(1.0) * WINDOW * TOKEN as f64) as u64;
+            cap.min(CEILING)
+        };
         if seconds < 1.0 {
-            self.cap.fetch_max(cap, Ordering::Relaxed);
+            let calls = self.calls.load(Ordering::Relaxed);
+            self.cap.fetch_max(cap(calls), Ordering::Relaxed);
         } else if self
             .since
             .compare_exchange(since, now, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
         {
-            // Only one thread ends a count, so nothing is taken off twice.
-            self.calls.fetch_sub(calls, Ordering::Relaxed);
-            self.cap.store(cap, Ordering::Relaxed);
+            // Takes what is there, not what was there a moment ago: a thread that was held up here
+            // for a second finds that another has taken it.
+            let calls = self.calls.swap(0, Ordering::Relaxed);
+            // A store would do, but loom may order one before what it replaces (tokio-rs/loom#389).
+            self.cap.swap(cap(calls), Ordering::Relaxed);
         }
         self.cap()
     }
