@@ -112,12 +112,21 @@ impl Discovery {
     /// Asks home itself: `GET` with this path, through the wrapped client, with its connections,
     /// TLS and proxy.
     ///
-    /// The answer is a `200` with a JSON document
-    /// `{"regions":[{"region":"eu","url":"https://eu.example.com"}]}`, nearest first, of at most 64
-    /// KiB and 32 regions; `ws` and `wss` stand for `http` and `https`, other fields are ignored, an
-    /// entry that is malformed is left out. `Cache-Control` (`max-age`, `no-store`, `no-cache`) and
-    /// `Age` say how long it may be used. Redirects are not followed, though a client that follows
-    /// them by itself does so unseen: switch that off there.
+    /// The answer is a `200` with a JSON document of at most 64 KiB, such as
+    /// `{"regions":[{"region":"eu","url":"https://eu.example.com","distance":120,"weight":3}]}`:
+    ///
+    /// | field | what it is |
+    /// |---|---|
+    /// | `url` | the region's origin; `ws` and `wss` stand for `http` and `https` |
+    /// | `region` | its name, if it is one to show |
+    /// | `distance` | see [`Region::distance`]: a whole number, as a number or as text |
+    /// | `weight` | see [`Region::weight`], written alike |
+    ///
+    /// Without distances the nearest is listed first; [`Order`](crate::Order) says what counts. Of more
+    /// than 32 regions the nearest are used. An entry without a good `url` is left out; another field that
+    /// is odd is as if it were not there, and fields not named here are ignored. `Cache-Control`
+    /// (`max-age`, `no-store`, `no-cache`) and `Age` say how long the list may be used. Redirects are not
+    /// followed, though a client that follows them by itself does so unseen: switch that off there.
     ///
     /// The request carries the headers of the call that made it necessary, `Authorization` included,
     /// save those that speak of its body, its connection or its conditions and its idempotency key.

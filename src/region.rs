@@ -8,10 +8,14 @@ mod pattern;
 mod set;
 mod trust;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-pub(crate) use arrangement::Arrangement;
 pub use arrangement::Order;
+pub(crate) use arrangement::{Arrangement, nearest_first};
 pub(crate) use board::Board;
 pub use health::Health;
 pub(crate) use health::{Failed, Memory};
@@ -26,17 +30,27 @@ use crate::error::InvalidRegion;
 
 /// A named origin in which the same API is served.
 ///
-/// Cloning is cheap. Two regions are equal when name and origin are; within a set an origin stands
-/// only once.
+/// Cloning is cheap. Two regions are equal when name and origin are, whatever their distances and
+/// weights; within a set an origin stands only once.
+///
+/// ```
+/// use tower_failover::Region;
+///
+/// let region = Region::new("eu", "https://eu.api.example.com")?.distance(120).weight(3);
+/// assert_eq!(region.get_distance(), Some(120));
+/// # Ok::<(), tower_failover::error::InvalidRegion>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Region {
     inner: Arc<Inner>,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone)]
 struct Inner {
     name: Option<Box<str>>,
     origin: Origin,
+    distance: Option<u64>,
+    weight: Option<u32>,
 }
 
 impl Region {
@@ -63,6 +77,51 @@ impl Region {
         Self::from_parts(None, origin)
     }
 
+    /// Sets how far away the region is. The unit is the list's own: what counts is which of its
+    /// regions is nearer.
+    ///
+    /// [`Order::Listed`] goes by it where all regions in use have one, [`Order::Spread`] never does.
+    ///
+    /// # Defaults
+    ///
+    /// None: it is not known, which is neither near nor far.
+    #[must_use]
+    pub fn distance(mut self, distance: u64) -> Self {
+        self.inner_mut().distance = Some(distance);
+        self
+    }
+
+    /// Sets how many clients prefer the region under [`Order::Spread`], relative to the others: with
+    /// 2 and 1, two of three clients prefer the first. With 0 it comes after all that have more, as a
+    /// last resort.
+    ///
+    /// # Defaults
+    ///
+    /// None, which counts as 1, as with nginx and HAProxy.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.inner_mut().weight = Some(weight);
+        self
+    }
+
+    /// The region with this distance and this weight.
+    pub(crate) fn measured(mut self, distance: Option<u64>, weight: Option<u32>) -> Self {
+        let inner = self.inner_mut();
+        (inner.distance, inner.weight) = (distance, weight);
+        self
+    }
+
+    /// The region, called by its origin.
+    pub(crate) fn without_name(mut self) -> Self {
+        self.inner_mut().name = None;
+        self
+    }
+
+    /// What no clone shares.
+    fn inner_mut(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.inner)
+    }
+
     /// The name that was given.
     pub(crate) fn own_name(&self) -> Option<&str> {
         self.inner.name.as_deref()
@@ -70,7 +129,12 @@ impl Region {
 
     fn from_parts(name: Option<Box<str>>, origin: Origin) -> Self {
         Self {
-            inner: Arc::new(Inner { name, origin }),
+            inner: Arc::new(Inner {
+                name,
+                origin,
+                distance: None,
+                weight: None,
+            }),
         }
     }
 
@@ -85,6 +149,39 @@ impl Region {
     /// Where the region is.
     pub fn origin(&self) -> &Origin {
         &self.inner.origin
+    }
+
+    // With `get_`, as with `std::process::Command`: the noun alone is the setter, as in all of the crate.
+
+    /// How far away it is, if that is known.
+    pub fn get_distance(&self) -> Option<u64> {
+        self.inner.distance
+    }
+
+    /// Its weight, if it has one.
+    pub fn get_weight(&self) -> Option<u32> {
+        self.inner.weight
+    }
+}
+
+impl Inner {
+    /// What tells regions apart. The rest is what a list says of them, and changes with it.
+    fn identity(&self) -> (Option<&str>, &Origin) {
+        (self.name.as_deref(), &self.origin)
+    }
+}
+
+impl PartialEq for Inner {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Inner {}
+
+impl Hash for Inner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
 }
 
@@ -102,3 +199,6 @@ impl fmt::Debug for Region {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

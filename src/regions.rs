@@ -52,7 +52,7 @@ impl Regions {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        Self::from_regions(
+        Self::from_results(
             origins
                 .into_iter()
                 .map(|origin| Region::unnamed(origin.as_ref())),
@@ -70,14 +70,23 @@ impl Regions {
         N: Into<String>,
         U: AsRef<str>,
     {
-        Self::from_regions(
+        Self::from_results(
             regions
                 .into_iter()
                 .map(|(name, origin)| Region::new(name, origin)),
         )
     }
 
-    fn from_regions(
+    /// These regions, nearest first, with the weights and distances that they have.
+    ///
+    /// # Errors
+    ///
+    /// As [`fixed`](Self::fixed).
+    pub fn of(regions: impl IntoIterator<Item = Region>) -> Result<Self, InvalidRegion> {
+        Self::from_results(regions.into_iter().map(Ok))
+    }
+
+    fn from_results(
         regions: impl Iterator<Item = Result<Region, InvalidRegion>>,
     ) -> Result<Self, InvalidRegion> {
         let arrangement = Arrangement::default();
@@ -228,6 +237,24 @@ mod tests {
             first[1..].iter().all(|n| (845..=1155).contains(n)),
             "{first:?}"
         );
+    }
+
+    #[test]
+    fn regions_go_by_the_distances_and_weights_that_they_have() {
+        let region = |name: &str| Region::new(name, format!("http://{name}")).unwrap();
+        let of = |regions: [Region; 3]| Regions::of(regions).unwrap();
+        let listed = of([
+            region("a").distance(0),
+            region("b").distance(9),
+            region("c").distance(3),
+        ]);
+        assert_eq!(candidates(&listed, 0), [0, 2, 1]);
+        let spread = of([region("a"), region("b").weight(0), region("c")]).order(Order::Spread);
+        for id in 0..20 {
+            assert_eq!(candidates(&spread.clone().client_id(id), 0), [0, 2, 1]);
+        }
+        let error = Regions::of([region("a"), region("a")]).unwrap_err();
+        assert_eq!(error, InvalidRegion::from(RegionFault::Duplicate).at(1));
     }
 
     #[test]

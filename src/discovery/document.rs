@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     error::Error as StdError,
     fmt,
+    str::FromStr,
 };
 
 use serde_json::{error::Category, value::RawValue};
@@ -31,7 +32,7 @@ pub(crate) struct Document {
 /// not looked at before they are needed: what nobody reads can spoil nothing.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Reads `{"regions":[{"region":"eu","url":"https://eu.example.com","distance":"123"}]}`.
+/// Reads `{"regions":[{"region":"eu","url":"https://eu.example.com","distance":"123","weight":2}]}`.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, InvalidDocument> {
     if bytes.len() > MAX_BYTES {
         return Err(InvalidDocument(Fault::Size));
@@ -64,7 +65,8 @@ fn entries<'a>(fields: &Fields<'a>) -> Result<Vec<&'a RawValue>, InvalidDocument
 
 fn read(entry: &RawValue) -> Option<Region> {
     let fields: Fields<'_> = serde_json::from_str(entry.get()).ok()?;
-    region(text(&fields, "region").as_deref(), &text(&fields, "url")?)
+    let region = region(text(&fields, "region").as_deref(), &text(&fields, "url")?)?;
+    Some(region.measured(number(&fields, "distance"), number(&fields, "weight")))
 }
 
 /// The region that `name` and `url` describe, within the bounds.
@@ -82,6 +84,15 @@ pub(crate) fn region(name: Option<&str>, url: &str) -> Option<Region> {
 
 fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
     serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+/// A whole number, as such or as text: so the JSON of protobuf writes integers of 64 bits. What is none,
+/// or too large, is as good as left out.
+fn number<T: FromStr>(fields: &Fields<'_>, name: &str) -> Option<T> {
+    match text(fields, name) {
+        Some(text) => text.parse().ok(),
+        None => fields.get(name)?.get().parse().ok(),
+    }
 }
 
 /// Whether a name that comes from outside may be shown, in logs too: words in ASCII, no more. Nothing in

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use crate::region::Region;
 
-/// The regions of a home, nearest first: what a discovery service answers, or what a server pushes.
+/// The regions of a home: what a discovery service answers, or what a server pushes.
+///
+/// The nearest is listed first, or each has a [distance](Region::distance); [`Order`](crate::Order) says
+/// which counts. Two lists are equal when their regions and times are, whatever distances and weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct RegionList {
@@ -11,7 +14,8 @@ pub struct RegionList {
 }
 
 impl RegionList {
-    /// A list of these regions. No more than 32 are used, and each origin once.
+    /// A list of these regions. Each origin is used once, and of more than 32 the nearest 32: by their
+    /// distances if all that are trusted have one, else the first.
     pub fn new(regions: Vec<Region>) -> Self {
         Self { regions, ttl: None }
     }
@@ -27,7 +31,7 @@ impl RegionList {
         self
     }
 
-    /// The regions, nearest first.
+    /// The regions, in the order given.
     pub fn regions(&self) -> &[Region] {
         &self.regions
     }

@@ -44,6 +44,10 @@ struct Listed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     origin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    distance: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
 }
 
 impl Snapshot {
@@ -76,8 +80,7 @@ impl Snapshot {
             if age >= homes.discovery.max_stale || !homes.has_room_for(&home) {
                 continue;
             }
-            let listed = known.regions.iter().take(document::MAX_REGIONS);
-            let regions = listed.filter_map(Listed::region).collect();
+            let regions = known.regions.iter().filter_map(Listed::region).collect();
             if let Some(home) = homes.home_at(home) {
                 let regions = trusted(regions, 0, home.origin(), &homes.discovery);
                 home.restore(homes, regions, age);
@@ -91,11 +94,14 @@ impl Listed {
         Self {
             name: region.own_name().map(str::to_owned),
             origin: region.origin().to_string(),
+            distance: region.get_distance(),
+            weight: region.get_weight(),
         }
     }
 
     fn region(&self) -> Option<Region> {
-        document::region(self.name.as_deref(), &self.origin)
+        let region = document::region(self.name.as_deref(), &self.origin)?;
+        Some(region.measured(self.distance, self.weight))
     }
 }
 

@@ -2,7 +2,7 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{Discovery, RegionList, document, error::Fault, freshness::Freshness};
 use crate::{
-    region::{Origin, Refusal, Region},
+    region::{Origin, Refusal, Region, nearest_first},
     report,
     time::scaled,
 };
@@ -53,7 +53,8 @@ impl Usable {
     }
 }
 
-/// The regions that may be called for `home`, each origin once. Says what was refused, once for all.
+/// The regions that may be called for `home`, each origin once, and the nearest if they are too many.
+/// Says what was refused, once for all.
 pub(super) fn trusted(
     regions: Vec<Region>,
     malformed: usize,
@@ -65,8 +66,7 @@ pub(super) fn trusted(
     let mut trusted = Vec::new();
     for region in regions {
         match discovery.trust.check(home, region.origin()) {
-            Ok(()) if trusted.len() == document::MAX_REGIONS => break,
-            Ok(()) if seen.insert(region.origin().clone()) => trusted.push(named(region)),
+            Ok(()) if seen.insert(region.origin().clone()) => trusted.push(region),
             Ok(()) => {}
             Err(refusal) => refused.push(refusal),
         }
@@ -74,13 +74,15 @@ pub(super) fn trusted(
     if malformed > 0 || !refused.is_empty() {
         report::region_refused(home, refused.len() + malformed, refused.first());
     }
-    trusted
+    nearest_first(&mut trusted, Region::get_distance);
+    trusted.truncate(document::MAX_REGIONS);
+    trusted.into_iter().map(named).collect()
 }
 
 /// The region, by its origin where its name is none to show.
 fn named(region: Region) -> Region {
     match region.own_name() {
-        Some(name) if !document::is_name(name) => Region::at(region.origin().clone()),
+        Some(name) if !document::is_name(name) => region.without_name(),
         _ => region,
     }
 }

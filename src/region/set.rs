@@ -1,6 +1,11 @@
+mod score;
+
+use std::cmp::Reverse;
+
 use http::Uri;
 
-use super::{Arrangement, Order, Origin, Region};
+use self::score::Score;
+use super::{Arrangement, Order, Origin, Region, nearest_first};
 use crate::error::{InvalidRegion, RegionFault};
 
 /// The places of a set. A place is an index: regions as listed, then aliases, which are homes but
@@ -47,12 +52,18 @@ impl Set {
 
     /// Puts the regions into another order.
     pub(crate) fn arrange(&mut self, arrangement: Arrangement) {
-        self.fallbacks = (0..self.listed).collect();
-        if arrangement.order == Order::Spread {
-            let (places, id) = (&self.places, arrangement.client_id);
-            self.fallbacks
-                .sort_by_key(|&place| std::cmp::Reverse(score(id, places[place].origin())));
+        let (places, client_id) = (&self.places, arrangement.client_id);
+        let mut fallbacks: Vec<_> = (0..self.listed).collect();
+        match arrangement.order {
+            Order::Listed => {
+                nearest_first(&mut fallbacks, |&place| places[place].get_distance());
+            }
+            Order::Spread => {
+                fallbacks
+                    .sort_by_cached_key(|&place| Reverse(Score::new(client_id, &places[place])));
+            }
         }
+        self.fallbacks = fallbacks;
     }
 
     /// The place at this origin.
@@ -98,16 +109,5 @@ impl Set {
     }
 }
 
-/// Highest-random-weight score (rendezvous hashing): each client ranks the regions differently, and
-/// a region that joins or leaves does not change the order of the others.
-fn score(client_id: u64, origin: &Origin) -> u64 {
-    // FNV-1a over the canonical text, then the finaliser of SplitMix64. Stable across builds, so
-    // that a fixed client id means the same order on every machine.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ client_id;
-    for byte in origin.as_str().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
-}
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod kinds;
 mod lazy;
 mod livekit;
 mod names;
+mod order;
 mod stress;
 mod support;
 mod survival;

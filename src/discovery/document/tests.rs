@@ -276,3 +276,86 @@ fn a_region_from_elsewhere_keeps_to_the_same_bounds() {
     assert_eq!(named(None, "https://a.com:443"), unnamed);
     assert_eq!(named(Some("a"), "https://a.com/path"), None);
 }
+
+/// Distance and weight of a region with these fields besides its `url`.
+fn measures(fields: &str) -> (Option<u64>, Option<u32>) {
+    let document = parse(list(&format!(r#"{{"url":"https://a.com"{fields}}}"#)).as_bytes());
+    let document = document.unwrap_or_else(|error| panic!("{fields}: {error}"));
+    assert_eq!((document.regions.len(), document.refused), (1, 0));
+    let region = &document.regions[0];
+    (region.get_distance(), region.get_weight())
+}
+
+#[test]
+fn distance_and_weight_are_numbers_or_text() {
+    for (fields, expected) in [
+        ("", (None, None)),
+        (r#","distance":12"#, (Some(12), None)),
+        (r#","weight":3"#, (None, Some(3))),
+        (r#","distance":"12","weight":"3""#, (Some(12), Some(3))),
+        (r#", "distance" : 0 , "weight" : 0 "#, (Some(0), Some(0))),
+        (r#","distance":"0","weight":"0""#, (Some(0), Some(0))),
+        (r#","distance":"\u0031\u0032""#, (Some(12), None)),
+        (r#","distance":1,"distance":2"#, (Some(2), None)),
+        (
+            r#","distance":"9223372036854775807","weight":4294967295"#,
+            (Some(i64::MAX as u64), Some(u32::MAX)),
+        ),
+        (
+            r#","distance":18446744073709551615"#,
+            (Some(u64::MAX), None),
+        ),
+    ] {
+        assert_eq!(measures(fields), expected, "{fields}");
+    }
+}
+
+#[test]
+fn what_is_no_whole_number_is_as_if_left_out_and_costs_nothing_else() {
+    let digits = "9".repeat(1000);
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for value in [
+        "null",
+        "true",
+        "-1",
+        "-0.5",
+        "1.5",
+        "1e3",
+        "1e999",
+        "-1e999",
+        "18446744073709551616",
+        &digits,
+        "{}",
+        r#"{"value":1}"#,
+        "[1]",
+        &deep,
+        r#""""#,
+        r#"" 1""#,
+        r#""1 ""#,
+        r#""-1""#,
+        r#""1.5""#,
+        r#""0x10""#,
+        r#""near""#,
+        r#""18446744073709551616""#,
+        r#""\ud800""#,
+    ] {
+        let fields = format!(r#","distance":{value},"weight":3"#);
+        assert_eq!(measures(&fields), (None, Some(3)), "{value}");
+        let fields = format!(r#","distance":12,"weight":{value}"#);
+        assert_eq!(measures(&fields), (Some(12), None), "{value}");
+    }
+    assert_eq!(measures(r#","weight":4294967296"#), (None, None));
+}
+
+#[test]
+fn of_an_origin_that_stands_twice_the_first_distance_counts() {
+    let text = list(
+        r#"{"url":"https://a.com","distance":1,"weight":2},{"url":"https://a.com","distance":3,"weight":4}"#,
+    );
+    let document = parse(text.as_bytes()).expect("a document");
+    let region = &document.regions[0];
+    assert_eq!(
+        (region.get_distance(), region.get_weight()),
+        (Some(1), Some(2))
+    );
+}

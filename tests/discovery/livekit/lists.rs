@@ -154,13 +154,13 @@ async fn beyond_the_sdks_discovery_that_failed_is_left_alone_for_5_to_15_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn d17_fields_that_are_not_known_and_distances_of_any_kind_do_not_matter() {
+async fn d17_unknown_fields_and_distances_as_text_leave_the_regions_in_order() {
     let document = r#"{
         "version": 7, "extra": {"deep": [1, {"x": null}]},
         "regions": [
-            {"region":"near","url":"https://r1.livekit.cloud","distance":"12345678901","load":0.5},
-            {"region":"far","url":"https://r2.livekit.cloud","distance":3},
-            {"region":"home","url":"https://x.livekit.cloud"}
+            {"region":"near","url":"https://r1.livekit.cloud","distance":"3","load":0.5},
+            {"region":"far","url":"https://r2.livekit.cloud","distance":12345678901},
+            {"region":"home","url":"https://x.livekit.cloud","distance":"0"}
         ]
     }"#;
     let net = net(Act::Document(None, document.to_owned()));
