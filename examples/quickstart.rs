@@ -73,7 +73,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let regions = Regions::named(["eu", "us", "ap"].into_iter().zip(cluster.origins()))?;
     let (eu, us) = (cluster.region("eu"), cluster.region("us"));
     println!("Three regions: eu is home, us and ap stand in. Another region is tried after");
-    println!("{ATTEMPT_TIMEOUT:?}; a region that failed is left alone for a second or two.");
+    println!(
+        "{ATTEMPT_TIMEOUT:?}; a region that failed is probed every half second, and its calls"
+    );
+    println!("return over another second.");
 
     let url = format!("{}{path}", eu.origin());
     let mut run = Run::new(client(regions), url.parse()?);
@@ -94,7 +97,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     run.phase("eu takes requests and never answers", 6, pace)
         .await;
     eu.set(Fault::None).await;
-    run.phase("eu is back", 16, pace).await;
+    run.phase("eu is back", 22, pace).await;
     run.summary();
     if run.phases.iter().any(|phase| phase.failed > 0) {
         return Err("a call was lost".into());
@@ -107,10 +110,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn client(regions: Regions) -> Calls {
+    // Shorter than by default, for an example that is over in seconds.
+    let half = Duration::from_millis(500);
+    let health = Health::default().probe_every(half, half).ramp(half * 2);
     let layer = FailoverLayer::new(regions)
         .attempt_timeout(ATTEMPT_TIMEOUT)
         .total_timeout(Duration::from_secs(3))
-        .health(Health::default().probe_every(Duration::from_secs(2), Duration::from_secs(2)));
+        .health(health);
     let client = Client::builder(TokioExecutor::new()).build_http();
     ServiceBuilder::new().layer(layer).service(client)
 }

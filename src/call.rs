@@ -1,15 +1,18 @@
 //! The memory of one call, and the decision after each attempt. No futures, timers or HTTP types.
 
+mod hedge;
 mod outcome;
 mod search;
 
 use std::{sync::Arc, time::Duration};
 
+use hedge::Hedging;
 use tokio::time::Instant;
 
 use crate::{
     budget::Withdrawal,
     classify::{Classify, Failure, FailureKind, Pushback, Reason},
+    client::Client,
     config::Shared,
     discovery::{Home, View},
     policy::{Policy, Replay},
@@ -43,6 +46,9 @@ pub(crate) struct Call {
     /// Where the current attempt goes.
     place: usize,
     number: u32,
+    /// How many attempts were made, the current one included.
+    attempts: u32,
+    hedging: Hedging,
     /// When the current attempt was sent; `None` while its future has not been waited for.
     sent: Option<Instant>,
     /// What the current attempt cost, when it is a replay.
@@ -144,7 +150,9 @@ impl Cause {
 impl Call {
     /// A call whose first attempt goes home, or where else the regions' health sends it.
     pub(crate) fn new(shared: Arc<Shared>, policy: Policy, scope: Scope, traits: Traits) -> Self {
-        let Shared { config, directory } = &*shared;
+        let Shared {
+            config, directory, ..
+        } = &*shared;
         let (found, home) = match scope {
             Scope::Fixed(home) => (None, home),
             Scope::Discovered(home) => {
@@ -160,6 +168,7 @@ impl Call {
             (home, None)
         };
         config.budget.called();
+        report::attempt(1);
         Self {
             policy,
             idempotent: traits.idempotent,
@@ -170,6 +179,8 @@ impl Call {
             min_time: config.min_attempt_time,
             place,
             number: 1,
+            attempts: 1,
+            hedging: Hedging::Off,
             sent,
             token: None,
             patient: false,
@@ -187,6 +198,11 @@ impl Call {
 
     pub(crate) fn classifier(&self) -> &dyn Classify {
         &*self.shared.config.classifier
+    }
+
+    /// Has the regions that are out probed, by this client.
+    pub(crate) fn watch(&self, client: impl FnOnce() -> Arc<dyn Client>) {
+        self.shared.prober.watch(&self.shared, client);
     }
 
     pub(crate) fn is_home(&self) -> bool {
@@ -225,18 +241,21 @@ impl Call {
         if let Some(token) = &mut self.token {
             token.sent();
         }
+        if self.number > 1 {
+            report::attempt(self.number);
+        }
     }
 
     pub(crate) fn is_timed(&self) -> bool {
         self.sent.is_some()
     }
 
-    /// When to look at the current attempt if it has not ended by then: after the attempt timeout,
-    /// if the call could then go elsewhere, and at the end of its time.
+    /// When to look at the current attempt if it has not ended by then: to hedge it, after the attempt
+    /// timeout, if the call could then go elsewhere, and at the end of its time.
     pub(crate) fn alarm(&self) -> Option<Instant> {
         let patience = self.policy.attempt_timeout.filter(|_| self.may_move_on());
         let patience = patience.and_then(|timeout| self.sent?.checked_add(timeout));
-        earlier(patience, self.deadline)
+        earlier(self.hedge_at(), earlier(patience, self.deadline))
     }
 
     /// How long to wait for the inner service to become ready for the current attempt.
@@ -261,9 +280,14 @@ impl Call {
     }
 
     fn may_move_on(&self) -> bool {
+        let is_raced = matches!(self.hedging, Hedging::UnderWay(_));
+        is_raced || self.may_try_another()
+    }
+
+    fn may_try_another(&self) -> bool {
         self.policy.enabled
             && !self.patient
-            && self.number < self.policy.max_attempts
+            && self.attempts < self.policy.max_attempts
             && self.may_replay(FailureKind::Unknown)
             && (self.shared.config.retry_same_region
                 || self.may_search()
@@ -296,7 +320,7 @@ impl Call {
             }
             _ => {}
         }
-        if self.number >= self.policy.max_attempts {
+        if self.attempts >= self.policy.max_attempts {
             return Err(Stop::Attempts);
         }
         if !body {
@@ -338,6 +362,7 @@ impl Call {
             true => Some(config.budget.withdraw().ok_or(Stop::Budget)?),
             false => None,
         };
+        report::budget(|| config.budget.available());
         Ok(Step::Attempt(Next { place, token, wait }))
     }
 
@@ -362,7 +387,7 @@ impl Call {
     /// The backoff, or as long as the region that is asked next wished not to be, within bounds.
     fn wait(&self, failure: &Failure, place: usize, now: Instant) -> Result<Duration, Stop> {
         let Shared { config, .. } = &*self.shared;
-        let wait = config.backoff.delay(self.number, fastrand::f64());
+        let wait = config.backoff.delay(self.attempts, fastrand::f64());
         let wish = match failure.pushed_back() {
             Some(Pushback::Never) => return Err(Stop::Pushback),
             Some(Pushback::After(wish)) if place == self.place => wish,
@@ -383,15 +408,10 @@ impl Call {
         self.record(cause.reason(), cause.kind(), now);
         let place = self.place;
         let board = self.board();
-        board.enter(&self.shared.config.health, next.place, now);
         let to = board.region(next.place);
-        report::failing_over(self.number, self.region(), to, next.wait);
+        report::failing_over(self.number, self.region(), to, cause.reason(), next.wait);
         match cause {
-            Cause::Failure(failure) => {
-                if let Some(Pushback::After(wish)) = failure.pushed_back() {
-                    self.heed(wish, failure.reason(), next.place, now);
-                }
-            }
+            Cause::Failure(failure) => self.heed(place, failure, next.place, now),
             Cause::WrongRegion(_) => self.past().wrong = Some(place),
         }
         let min_time = self.min_time_after(cause);
@@ -400,25 +420,30 @@ impl Call {
         past.ended = None;
         self.min_time = min_time;
         self.place = next.place;
-        self.number += 1;
+        self.attempts += 1;
+        self.number = self.attempts;
         self.sent = None;
         self.token = next.token.or(self.token.take());
         self.patient = false;
+        self.hedging = Hedging::Off;
     }
 
-    /// The current region wishes to be left alone. When another one is asked it can be, by this call
-    /// and by all others.
-    fn heed(&mut self, wish: Duration, reason: Reason, next: usize, now: Instant) {
-        if next == self.place {
+    /// A region wishes to be left alone. When another one is asked it can be, by this call and by all
+    /// others.
+    fn heed(&mut self, place: usize, failure: &Failure, next: usize, now: Instant) {
+        let Some(Pushback::After(wish)) = failure.pushed_back() else {
+            return;
+        };
+        if next == place {
             return;
         }
         if let Some(until) = now.checked_add(wish) {
-            let place = self.place;
             self.past().wishes.push((place, until));
         }
-        let health = &self.shared.config.health;
-        if let Some(wait) = self.board().rest(health, self.place, wish, now) {
-            report::region_ejected(self.region(), reason, wait);
+        let (board, health) = (self.board(), &self.shared.config.health);
+        let reason = failure.reason();
+        if let Some(wait) = board.rest(health, place, wish, reason, now) {
+            self.ejected(place, reason, wait, now);
         }
     }
 

@@ -7,9 +7,11 @@ use http::HeaderName;
 use crate::{
     backoff::Backoff,
     budget::Budget,
-    classify::{Classify, Http},
+    classify::{Classify, Http, Reason},
+    hedge::Hedge,
     policy::Replay,
-    region::Health,
+    probe::Prober,
+    region::{Health, Region},
     regions::{Directory, Regions},
 };
 
@@ -18,6 +20,7 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) prober: Arc<Prober>,
 }
 
 impl Shared {
@@ -25,7 +28,14 @@ impl Shared {
         Self {
             config: Config::default(),
             directory: Arc::new(Directory::new(regions)),
+            prober: Arc::default(),
         }
+    }
+
+    /// A region is out from now on, and is probed after this wait.
+    pub(crate) fn ejected(&self, region: &Region, reason: Reason, wait: Duration) {
+        self.directory.ejected(region, reason, wait);
+        self.prober.want();
     }
 }
 
@@ -44,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) idempotency_key: Option<HeaderName>,
     pub(crate) classifier: Arc<dyn Classify>,
     pub(crate) health: Health,
+    pub(crate) hedge: Option<Hedge>,
     pub(crate) retry_same_region: bool,
     pub(crate) mark_first_attempt: bool,
 }
@@ -63,6 +74,7 @@ impl Default for Config {
             idempotency_key: None,
             classifier: Arc::new(Http),
             health: Health::default(),
+            hedge: None,
             retry_same_region: false,
             mark_first_attempt: false,
         }
@@ -83,6 +95,7 @@ impl fmt::Debug for Config {
             .field("max_replay_body", &self.max_replay_body)
             .field("idempotency_key", &self.idempotency_key)
             .field("health", &self.health)
+            .field("hedge", &self.hedge)
             .field("retry_same_region", &self.retry_same_region)
             .field("mark_first_attempt", &self.mark_first_attempt)
             .finish_non_exhaustive()

@@ -21,10 +21,10 @@
 //! brought serves all calls of that home. Where callers may not know of each other's regions, give
 //! each a layer of its own.
 
+mod answer;
 mod ask;
 mod cache;
 mod carried;
-mod client;
 pub(crate) mod document;
 mod error;
 mod fetch;
@@ -47,9 +47,10 @@ use tower_service::Service;
 
 use self::source::Source;
 pub(crate) use self::{
+    answer::Answer,
     cache::{Known, Need},
     carried::carried,
-    client::{Client, Through},
+    error::Fault,
     flight::{Fetched, Flight},
     home::Home,
     homes::Homes,

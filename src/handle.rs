@@ -1,32 +1,133 @@
+//! Looking at a running layer, and steering it.
+
+mod refresh;
+mod status;
+
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
 use http::HeaderMap;
 use tokio::time::Instant;
 
+pub use refresh::Refresh;
+pub use status::{RegionState, RegionStatus};
+
 use crate::{
-    discovery::{self, DiscoveryError, Flight, Home, Homes, Need, Query, RegionList, Snapshot},
-    region::{self, Origin},
+    budget::Budget,
+    changes::Changes,
+    classify::Reason,
+    config::Shared,
+    discovery::{self, DiscoveryError, Home, Homes, Need, Query, RegionList, Snapshot},
+    probe::Prober,
+    region::{self, Board, Health, Origin, Region},
     regions::Directory,
 };
 
-/// A view of a running layer from outside, to steer where its regions come from.
+/// A view of a running layer from outside: how its regions are, and where they come from.
 ///
-/// It belongs to a layer, all its clones and all services made by them. A home is named by its
-/// origin; with `ws` and `wss` for `http` and `https`, as servers that push lists write it.
+/// It belongs to a layer, all its clones and all services made by them, with the settings of the layer
+/// it was taken from. It does not keep them alive: with the last of them probes end. A home is named
+/// by its origin; with `ws` and `wss` for `http` and `https`, as servers that push lists write it.
 #[derive(Clone)]
 pub struct Handle {
     directory: Arc<Directory>,
+    prober: Weak<Prober>,
+    health: Health,
+    budget: Budget,
 }
 
 impl Handle {
-    pub(crate) fn new(directory: Arc<Directory>) -> Self {
-        Self { directory }
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let Shared {
+            config,
+            directory,
+            prober,
+        } = shared;
+        Self {
+            directory: directory.clone(),
+            prober: Arc::downgrade(prober),
+            health: config.health.clone(),
+            budget: config.budget.clone(),
+        }
+    }
+
+    /// The regions that serve a home, in the order in which its calls try them, and how they are.
+    /// Empty where the layer serves no such home.
+    pub fn regions(&self, home: impl AsRef<str>) -> Vec<RegionStatus> {
+        let Ok(origin) = Origin::parse(&region::http_url(home.as_ref())) else {
+            return Vec::new();
+        };
+        let Some(homes) = &self.directory.homes else {
+            let board = &self.directory.fixed;
+            let home = board.place_of(&origin);
+            return home.map_or_else(Vec::new, |home| self.statuses(board, home));
+        };
+        match homes.known_at(&origin) {
+            Some(home) => {
+                let view = self.directory.view_of(&home, Instant::now());
+                self.statuses(&view.board, view.home)
+            }
+            None if homes.serves(&origin) => vec![RegionStatus::unknown(Region::at(origin))],
+            None => Vec::new(),
+        }
+    }
+
+    fn statuses(&self, board: &Board, home: usize) -> Vec<RegionStatus> {
+        let now = Instant::now();
+        let status = |place| {
+            let glance = board.memory(place).glance(&self.health, now);
+            RegionStatus::new(board.region(place).clone(), &glance, now)
+        };
+        board.candidates(home).map(status).collect()
+    }
+
+    /// Takes a region out for this long, whatever is known of it: before maintenance, or because
+    /// somebody knows better. Says whether there is such a region.
+    ///
+    /// Calls pass over it unless all regions are out; those that are under way go on. When the time is
+    /// over it comes back as from any ejection, by a probe that succeeds and over the ramp. It is known
+    /// by its origin, in the lists of all homes.
+    pub fn eject(&self, region: &Region, time: Duration) -> bool {
+        let now = Instant::now();
+        let places = self.places_of(region);
+        for (region, memory) in &places {
+            memory.hold(time, now);
+            self.directory.ejected(region, Reason::ByHand, time);
+        }
+        if let Some(prober) = self.prober.upgrade() {
+            prober.want();
+        }
+        !places.is_empty()
+    }
+
+    /// Takes an ejected or ramping region back, at once and for all its calls, and forgets what is held
+    /// against it. Says whether there is such a region.
+    pub fn restore(&self, region: &Region) -> bool {
+        let places = self.places_of(region);
+        for (region, memory) in &places {
+            if memory.release(Instant::now()) {
+                self.directory.restored(region);
+            }
+        }
+        !places.is_empty()
+    }
+
+    fn places_of(&self, region: &Region) -> Vec<(Region, Arc<region::Memory>)> {
+        let is_meant = |place: &Region, _: &_| place.origin() == region.origin();
+        self.directory.places(is_meant)
+    }
+
+    /// The tokens in the retry budget; infinite where there is no limit.
+    pub fn budget(&self) -> f64 {
+        self.budget.available()
+    }
+
+    /// What changes from now on: regions that are ejected and restored, and lists that come.
+    pub fn subscribe(&self) -> Changes {
+        self.directory.announcer.subscribe()
     }
 
     fn home(&self, home: &str) -> Result<(&Arc<Homes>, Arc<Home>), DiscoveryError> {
@@ -84,9 +185,7 @@ impl Handle {
             let (flight, _) = home.search(homes, Need::Newer, query, client, false);
             Ok(flight)
         };
-        Refresh {
-            repr: fetch().map_or_else(|error| Repr::Done(Err(error)), Repr::Fetch),
-        }
+        Refresh::new(fetch())
     }
 
     /// The lists that are known, for a later process.
@@ -110,45 +209,5 @@ impl Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-/// A fetch of a list of regions; made by [`Handle::refresh`] and
-/// [`Failover::warm_up`](crate::Failover::warm_up).
-///
-/// # Cancel safety
-///
-/// Dropping it ends the fetch, unless calls wait for it too.
-pub struct Refresh {
-    repr: Repr,
-}
-
-enum Repr {
-    Fetch(Flight),
-    Done(Result<(), DiscoveryError>),
-}
-
-impl Refresh {
-    pub(crate) fn done() -> Self {
-        Self {
-            repr: Repr::Done(Ok(())),
-        }
-    }
-}
-
-impl Future for Refresh {
-    type Output = Result<(), DiscoveryError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.repr {
-            Repr::Fetch(flight) => Pin::new(flight).poll(cx).map(|fetched| fetched.map(drop)),
-            Repr::Done(result) => Poll::Ready(result.clone()),
-        }
-    }
-}
-
-impl fmt::Debug for Refresh {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refresh").finish_non_exhaustive()
     }
 }

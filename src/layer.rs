@@ -9,6 +9,7 @@ use crate::{
     classify::Classify,
     config::{Config, Shared},
     handle::Handle,
+    hedge::Hedge,
     policy::Replay,
     region::Health,
     regions::Regions,
@@ -172,6 +173,15 @@ impl FailoverLayer {
         self.with(|config| config.health = health)
     }
 
+    /// Has calls whose answers are late sent to a second region too.
+    ///
+    /// # Defaults
+    ///
+    /// None are: it is load that only the caller can weigh.
+    pub fn hedge(self, hedge: Hedge) -> Self {
+        self.with(|config| config.hedge = Some(hedge))
+    }
+
     /// Sets whether the same region may be asked again when no untried one is left.
     ///
     /// # Defaults
@@ -191,9 +201,10 @@ impl FailoverLayer {
         self.with(|config| config.mark_first_attempt = on)
     }
 
-    /// A handle to what this layer, its clones and all services made by them know of their regions.
+    /// A handle to what this layer, its clones and all services made by them know of their regions. It
+    /// goes by the settings as they are now, so take it when the layer is set up.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.shared.directory.clone())
+        Handle::new(&self.shared)
     }
 
     /// Gives calls whose paths end so at least this attempt timeout.

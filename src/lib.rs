@@ -15,6 +15,9 @@
 //! 9. [`budget`]: whether one more attempt is affordable
 //! 10. `request`: the request of attempt n, aimed at its region
 //! 11. [`replay`]: the same body again
+//!
+//! Beside it, `probe` finds out whether regions that are out are back, and `handle` shows and steers
+//! all this from outside.
 
 mod layer;
 
@@ -40,10 +43,17 @@ pub mod replay;
 
 pub mod error;
 
+#[cfg(feature = "metrics")]
+pub mod metrics;
+
+mod changes;
+mod client;
 mod config;
 mod handle;
+mod hedge;
 mod policy;
 mod presets;
+mod probe;
 mod pushback;
 mod regions;
 mod report;
@@ -57,9 +67,11 @@ pub mod fuzzing;
 pub use self::{
     backoff::{Backoff, Jitter},
     budget::Budget,
+    changes::{Change, Changes},
     discovery::{Discovery, Query, RegionList, Snapshot},
     error::{Error, ErrorKind},
-    handle::{Handle, Refresh},
+    handle::{Handle, Refresh, RegionState, RegionStatus},
+    hedge::Hedge,
     layer::FailoverLayer,
     policy::{Override, Replay},
     region::{Health, Order, Region},

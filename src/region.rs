@@ -3,6 +3,7 @@
 mod arrangement;
 mod board;
 mod health;
+mod memory;
 mod origin;
 mod pattern;
 mod set;
@@ -17,8 +18,8 @@ use std::{
 pub use arrangement::Order;
 pub(crate) use arrangement::{Arrangement, nearest_first};
 pub(crate) use board::Board;
-pub use health::Health;
-pub(crate) use health::{Failed, Memory};
+pub use health::{Health, InvalidProbe};
+pub(crate) use memory::{Failed, Glance, Memory, Standing};
 pub use origin::Origin;
 pub(crate) use origin::http_url;
 pub use pattern::InvalidPattern;

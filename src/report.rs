@@ -2,8 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use tracing::{debug, info, warn};
 
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::{
     classify::{FailureKind, Reason},
     discovery::{DiscoveryError, InvalidDiscovery},
@@ -177,7 +180,21 @@ impl fmt::Display for Stop {
     }
 }
 
+/// An attempt is on its way.
+pub(crate) fn attempt(_number: u32) {
+    #[cfg(feature = "metrics")]
+    metrics::attempt(_number);
+}
+
+/// What is left in the budget.
+pub(crate) fn budget(_tokens: impl FnOnce() -> f64) {
+    #[cfg(feature = "metrics")]
+    metrics::budget(_tokens());
+}
+
 pub(crate) fn attempt_failed(number: u32, region: &Region, reason: Reason, elapsed: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::attempt_failed(region, reason);
     debug!(
         target: TARGET,
         attempt = number,
@@ -188,22 +205,47 @@ pub(crate) fn attempt_failed(number: u32, region: &Region, reason: Reason, elaps
     );
 }
 
-pub(crate) fn failing_over(number: u32, from: &Region, to: &Region, wait: Duration) {
+pub(crate) fn failing_over(
+    number: u32,
+    from: &Region,
+    to: &Region,
+    reason: Reason,
+    wait: Duration,
+) {
+    #[cfg(feature = "metrics")]
+    metrics::failing_over(from, to, reason);
     debug!(
         target: TARGET,
         attempt = number,
         %from,
         %to,
+        %reason,
         delay_ms = millis(wait),
         "failing over"
     );
 }
 
+pub(crate) fn hedging(number: u32, from: &Region, to: &Region) {
+    #[cfg(feature = "metrics")]
+    metrics::hedging(to);
+    debug!(target: TARGET, attempt = number, %from, %to, "hedging");
+}
+
+pub(crate) fn overtaken(region: &Region, by: &Region) {
+    #[cfg(feature = "metrics")]
+    metrics::overtaken(region);
+    debug!(target: TARGET, %region, %by, "overtaken");
+}
+
 pub(crate) fn not_replayed(region: &Region, why: Stop) {
+    #[cfg(feature = "metrics")]
+    metrics::not_replayed(region, why);
     debug!(target: TARGET, %region, %why, "not replayed");
 }
 
 pub(crate) fn region_ejected(region: &Region, reason: Reason, wait: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::region_ejected(region, reason);
     info!(
         target: TARGET,
         %region,
@@ -213,11 +255,30 @@ pub(crate) fn region_ejected(region: &Region, reason: Reason, wait: Duration) {
     );
 }
 
+pub(crate) fn all_out(home: &Origin) {
+    warn!(target: TARGET, %home, "all regions ejected");
+}
+
 pub(crate) fn region_restored(region: &Region) {
+    #[cfg(feature = "metrics")]
+    metrics::region_restored(region);
     info!(target: TARGET, %region, "region restored");
 }
 
+pub(crate) fn probed(region: &Region, status: Option<StatusCode>) {
+    #[cfg(feature = "metrics")]
+    metrics::probed(region, status);
+    let status = status.map(|status| status.as_u16());
+    debug!(target: TARGET, %region, status, "region probed");
+}
+
+pub(crate) fn probe_refused() {
+    warn!(target: TARGET, "setting of a probe refused");
+}
+
 pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Duration>) {
+    #[cfg(feature = "metrics")]
+    metrics::discovery(Some(home), "refreshed");
     info!(
         target: TARGET,
         %home,
@@ -228,10 +289,14 @@ pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Durat
 }
 
 pub(crate) fn discovery_failed(error: &DiscoveryError, wait: Option<Duration>) {
+    #[cfg(feature = "metrics")]
+    metrics::discovery(error.home(), "failed");
     info!(target: TARGET, %error, retry_ms = wait.map(millis), "discovery failed");
 }
 
 pub(crate) fn region_refused(home: &Origin, refused: usize, first: Option<&Refusal>) {
+    #[cfg(feature = "metrics")]
+    metrics::region_refused(home, refused);
     match first {
         Some(reason) => warn!(target: TARGET, %home, refused, %reason, "region refused"),
         None => warn!(target: TARGET, %home, refused, reason = "malformed", "region refused"),

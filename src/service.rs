@@ -13,8 +13,8 @@ use crate::{
     BoxError,
     call::{Call, Traits},
     classify::FailureKind,
+    client::{Client, Through},
     config::Shared,
-    discovery::{Client, Through},
     error::Error,
     future::{Attempts, Replays, ResponseFuture},
     handle::{Handle, Refresh},
@@ -107,7 +107,7 @@ impl<S> Failover<S> {
             None => Refresh::done(),
             Some(homes) => {
                 homes.keep(|| client(&self.inner));
-                Handle::new(directory.clone()).refresh_with(home, headers)
+                Handle::new(&self.shared).refresh_with(home, headers)
             }
         }
     }
@@ -133,11 +133,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Shared { config, directory } = &*self.shared;
+        let Shared {
+            config,
+            directory,
+            prober,
+        } = &*self.shared;
         let client = || client(&self.inner);
         let Some(scope) = directory.scope_of(request.uri(), client) else {
             return ResponseFuture::passed_on(self.inner.call(request.map(ReplayBody::direct)));
         };
+        prober.watch(&self.shared, client);
 
         let (mut head, body) = request.into_parts();
         let policy = Policy::new(config, head.extensions.get(), head.uri.path());
@@ -154,7 +159,7 @@ where
             && (config.retry_same_region || directory.may_fail_over(&scope));
         let template = may_replay.then(|| Template::new(&head));
 
-        let call = Call::new(self.shared.clone(), policy, scope, traits);
+        let mut call = Call::new(self.shared.clone(), policy, scope, traits);
         if !call.is_home() || head.uri.authority().is_none() {
             request::aim(&mut head, call.home().origin(), call.region());
         }
@@ -172,6 +177,9 @@ where
         // What may be sent twice needs no proof that it was not sent once.
         let watched = !call.may_replay(FailureKind::Unknown);
         let (body, keeper) = replay::wrap(body, Some(config.max_replay_body), watched);
+        if config.hedge.is_some() && keeper.duplicate().is_some() {
+            call.may_be_hedged();
+        }
         // The instance that was polled ready makes the attempt, a clone stays behind.
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);

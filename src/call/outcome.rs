@@ -8,8 +8,9 @@ use super::{Call, Cause};
 use crate::{
     BoxError,
     classify::{Blame, FailureKind, Reason},
+    config::Shared,
     error::{Error, ErrorKind},
-    region::Failed,
+    region::{Failed, Region},
     report::{self, AttemptRecord, Served, Stop},
 };
 
@@ -18,21 +19,28 @@ impl Call {
     pub(crate) fn succeeded(
         &mut self,
         reason: Reason,
-        now: impl FnOnce() -> Instant,
+        now: impl Fn() -> Instant,
     ) -> Option<Served> {
         self.shared.config.budget.deposit();
-        if let Some(token) = self.token.take() {
+        // What another region would have done as well is not what replays are for.
+        let is_elsewhere = !self.tried().contains(&self.place);
+        if let Some(token) = self.token.take().filter(|_| is_elsewhere) {
             token.refund();
         }
+        report::budget(|| self.shared.config.budget.available());
         self.note_answer(true);
+        self.note_latency(&now);
         self.answered(reason, None, now)
     }
 
     /// The region is there, whatever it answered.
     pub(crate) fn note_answer(&self, success: bool) {
-        let health = &self.shared.config.health;
-        if !health.is_off() && self.board().answered(self.place, success, self.sent) {
-            report::region_restored(self.region());
+        let Shared {
+            config, directory, ..
+        } = &*self.shared;
+        let board = self.board();
+        if board.answered(&config.health, self.place, success, self.sent) {
+            directory.restored(self.region());
         }
     }
 
@@ -46,7 +54,9 @@ impl Call {
         if self.number == 1 && self.is_home() {
             return None;
         }
-        self.record(reason, kind, now());
+        let now = now();
+        self.record_rival(Reason::Overtaken, now);
+        self.record(reason, kind, now);
         Some(Served::new(self.region().clone(), self.take_records()))
     }
 
@@ -60,21 +70,45 @@ impl Call {
     }
 
     pub(super) fn blame(&self, cause: &Cause, now: Instant) {
+        match cause {
+            // One attempt, one count: it was late already, and that was counted.
+            Cause::Failure(failure) if self.patient && failure.blamed() != Blame::Eject => {}
+            _ => self.blame_place(self.place, self.sent, cause, now),
+        }
+    }
+
+    pub(super) fn blame_place(
+        &self,
+        place: usize,
+        sent: Option<Instant>,
+        cause: &Cause,
+        now: Instant,
+    ) {
         let Cause::Failure(failure) = cause else {
             return;
         };
-        if self.patient && failure.blamed() != Blame::Eject {
-            // One attempt, one count: it was late already, and that was counted.
-            return;
-        }
         let failed = Failed {
             blame: failure.blamed(),
+            reason: failure.reason(),
             route: self.route,
-            sent: self.sent,
+            sent,
         };
-        let health = &self.shared.config.health;
-        if let Some(wait) = self.board().failed(health, self.place, &failed, now) {
-            report::region_ejected(self.region(), failure.reason(), wait);
+        let (board, health) = (self.board(), &self.shared.config.health);
+        if let Some(wait) = board.failed(health, place, &failed, now) {
+            self.ejected(place, failure.reason(), wait, now);
+        }
+    }
+
+    /// Tells that a region is out, and whether that leaves none.
+    pub(super) fn ejected(&self, place: usize, reason: Reason, wait: Duration, now: Instant) {
+        let Shared {
+            config, directory, ..
+        } = &*self.shared;
+        let board = self.board();
+        self.shared.ejected(board.region(place), reason, wait);
+        let is_out = |place| board.is_out(&config.health, place, now);
+        if board.candidates(self.home).all(is_out) {
+            directory.all_out(self.home().origin());
         }
     }
 
@@ -105,6 +139,7 @@ impl Call {
     /// Ends the call with an error that no region is to blame for.
     pub(crate) fn refused(&mut self, reason: Reason, source: BoxError, now: Instant) -> Error {
         self.record(reason, None, now);
+        self.record_rival(Reason::Overtaken, now);
         self.error(ErrorKind::Request, None, Some(source))
     }
 
@@ -115,20 +150,22 @@ impl Call {
         // A region is to blame that had as long as one may take, by the layer's own settings: a
         // caller who is in a hurry says nothing of it. The total time began a little earlier than
         // the attempt, at the call.
-        let total = self
-            .shared
-            .config
-            .total_timeout
-            .map(|total| total - total / 10);
-        let timeouts = [self.policy.attempt_timeout, total];
-        if timeouts
-            .into_iter()
-            .flatten()
-            .any(|timeout| elapsed >= timeout)
-        {
+        let total = self.shared.config.total_timeout;
+        let timeouts = [
+            self.policy.attempt_timeout,
+            total.map(|total| total - total / 10),
+        ];
+        let had_its_time = |elapsed| timeouts.iter().flatten().any(|timeout| elapsed >= *timeout);
+        if had_its_time(elapsed) {
             self.blame(cause, now);
         }
+        if let Some((place, sent)) = self.rival() {
+            if had_its_time(now.saturating_duration_since(sent)) {
+                self.blame_place(place, Some(sent), cause, now);
+            }
+        }
         self.record(Reason::TotalTimeout, cause.kind(), now);
+        self.record_rival(Reason::TotalTimeout, now);
         self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
     }
 
@@ -138,6 +175,16 @@ impl Call {
 
     pub(super) fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {
         let (region, elapsed) = (self.region().clone(), self.elapsed(now));
+        self.record_at(region, reason, kind, elapsed);
+    }
+
+    pub(super) fn record_at(
+        &mut self,
+        region: Region,
+        reason: Reason,
+        kind: Option<FailureKind>,
+        elapsed: Duration,
+    ) {
         let record = AttemptRecord::new(region, reason, elapsed, kind);
         self.past().records.push(record);
     }

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::{Call, Cause, Found, Search, Stop};
 use crate::{
     classify::Pushback,
-    discovery::{self, Client, Fetched, Flight, Known, Need, Query, View},
+    client::Client,
+    discovery::{self, Fetched, Flight, Known, Need, Query, View},
     time::after,
 };
 
@@ -179,6 +180,10 @@ impl Call {
         if Arc::ptr_eq(&found.view, &view) {
             return;
         }
+        debug_assert!(
+            self.rival().is_none(),
+            "a call that is hedged does not search"
+        );
         let mut own = vec![self.home, self.place];
         if let Some(past) = &self.past {
             own.extend(&past.tried);

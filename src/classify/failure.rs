@@ -151,6 +151,10 @@ pub enum Reason {
     Request,
     /// The request's body failed while it was sent.
     Body,
+    /// The answer to a [`Hedge`](crate::Hedge) came first.
+    Overtaken,
+    /// Somebody said so, by a [`Handle`](crate::Handle).
+    ByHand,
     /// An error of an unknown type.
     Other,
 }
@@ -172,6 +176,8 @@ impl fmt::Display for Reason {
             Self::TotalTimeout => "total timeout",
             Self::Request => "invalid request",
             Self::Body => "request body failed",
+            Self::Overtaken => "overtaken by a hedge",
+            Self::ByHand => "by hand",
             Self::Other => "error",
         })
     }

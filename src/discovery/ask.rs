@@ -4,8 +4,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::{HeaderMap, HeaderValue, Request, header::ACCEPT, uri::PathAndQuery};
 use tokio::time::timeout;
 
-use super::{Client, client::Answer, error::Fault};
-use crate::{region::Origin, request};
+use super::{Answer, Fault};
+use crate::{client::Client, region::Origin, request};
 
 /// Somebody who may know the list, and whether the caller's headers are for them.
 #[derive(Debug)]

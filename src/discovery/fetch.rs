@@ -5,10 +5,9 @@ use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Client, Discovery, DiscoveryError, Home, Homes, Query,
+    Answer, Discovery, DiscoveryError, Home, Homes, Query,
     ask::{Faults, Target, ask},
     cache::Ticket,
-    client::Answer,
     document,
     error::Fault,
     flight::Fetched,
@@ -16,7 +15,7 @@ use super::{
     source::Source,
     usable::Usable,
 };
-use crate::report;
+use crate::{client::Client, report};
 
 /// How many of the regions that are known are asked for the list, besides home and the seeds.
 const MAX_ASKED: usize = 3;

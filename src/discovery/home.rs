@@ -12,13 +12,15 @@ use futures_util::future::{FutureExt, ready};
 use tokio::time::Instant;
 
 use super::{
-    Client, Discovery, DiscoveryError, Flight, Homes, Known, Need, Query, RegionList, View,
+    Discovery, DiscoveryError, Flight, Homes, Known, Need, Query, RegionList, View,
     cache::{Cache, Ticket},
     error::Fault,
     fetch,
     usable::Usable,
 };
 use crate::{
+    changes::Change,
+    client::Client,
     region::{Origin, Region},
     report,
     time::after,
@@ -143,7 +145,7 @@ impl Home {
             }
             self.install(&mut cache, homes, list)
         };
-        report::regions_refreshed(self.origin(), regions, ttl);
+        self.tell_refreshed(homes, regions, ttl);
         view
     }
 
@@ -157,8 +159,16 @@ impl Home {
             cache.pushed();
             self.install(&mut cache, homes, list);
         }
-        report::regions_refreshed(self.origin(), regions, ttl);
+        self.tell_refreshed(homes, regions, ttl);
         Ok(())
+    }
+
+    fn tell_refreshed(&self, homes: &Homes, regions: usize, ttl: Option<Duration>) {
+        report::regions_refreshed(self.origin(), regions, ttl);
+        homes.announcer.tell(|| Change::Refreshed {
+            home: self.origin().clone(),
+            regions,
+        });
     }
 
     fn install(&self, cache: &mut Cache, homes: &Homes, list: Usable) -> Arc<View> {

@@ -11,8 +11,12 @@ use arc_swap::ArcSwap;
 use http::Uri;
 use tokio::time::Instant;
 
-use super::{Client, Discovery, DiscoveryError, Home, View};
-use crate::region::{Arrangement, Board, Origin, Region, Set};
+use super::{Discovery, DiscoveryError, Home, View};
+use crate::{
+    changes::Announcer,
+    client::Client,
+    region::{Arrangement, Board, Origin, Region, Set},
+};
 
 /// The most homes that are kept; the one that was not used for the longest time makes room.
 pub(super) const MAX_HOMES: usize = 128;
@@ -28,10 +32,15 @@ pub(crate) struct Homes {
     clock: AtomicU64,
     /// The client that made the first call, for discovery that no call waits for.
     client: OnceLock<Arc<dyn Client>>,
+    pub(super) announcer: Arc<Announcer>,
 }
 
 impl Homes {
-    pub(crate) fn new(discovery: Arc<Discovery>, arrangement: Arrangement) -> Self {
+    pub(crate) fn new(
+        discovery: Arc<Discovery>,
+        arrangement: Arrangement,
+        announcer: Arc<Announcer>,
+    ) -> Self {
         Self {
             discovery,
             arrangement,
@@ -40,6 +49,7 @@ impl Homes {
             // Ahead of the homes, which begin with 0: none counts as the one used last before it was.
             clock: AtomicU64::new(1),
             client: OnceLock::new(),
+            announcer,
         }
     }
 
@@ -122,6 +132,24 @@ impl Homes {
     pub(super) fn has_room_for(&self, origin: &Origin) -> bool {
         let known = self.known.load();
         known.len() < MAX_HOMES || known.iter().any(|home| home.origin() == origin)
+    }
+
+    /// Shows the regions of each home.
+    pub(crate) fn each_board(&self, mut look: impl FnMut(&Board)) {
+        for home in self.known.load().iter() {
+            look(&home.peek().board);
+        }
+    }
+
+    /// Whether regions are discovered for this home.
+    pub(crate) fn serves(&self, home: &Origin) -> bool {
+        self.discovery.serves(home.host())
+    }
+
+    /// The home at this origin, if it was used before.
+    pub(crate) fn known_at(&self, origin: &Origin) -> Option<Arc<Home>> {
+        let known = self.known.load();
+        known.iter().find(|home| home.origin() == origin).cloned()
     }
 
     pub(super) fn known(&self) -> Arc<Vec<Arc<Home>>> {

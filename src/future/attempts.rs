@@ -1,5 +1,7 @@
 //! The attempt loop: states and polls. What to do next is decided by [`Call`].
 
+mod hedging;
+
 use std::{
     pin::Pin,
     sync::Arc,
@@ -16,8 +18,10 @@ use crate::{
     BoxError,
     call::{Call, Cause, Next, Step},
     classify::{Blame, Failure, Outcome, Reason, Verdict},
-    discovery::{Flight, Through},
+    client::Through,
+    discovery::Flight,
     error::Error,
+    region::Region,
     replay::{Keeper, ReplayBody},
     report::{Served, Stop},
     request::Template,
@@ -40,6 +44,8 @@ pin_project! {
         replays: Option<Replays<S, B>>,
         // More regions are being asked for.
         search: Option<Flight>,
+        // A second request is under way beside the attempt.
+        hedge: Option<Pin<Box<S::Future>>>,
     }
 }
 
@@ -48,6 +54,8 @@ pin_project! {
     enum State<S, F, R> {
         /// Waiting for the response to an attempt; when that takes too long, for more regions too.
         Attempt { #[pin] future: F },
+        /// Waiting for the response to the second request of a call, since the first one failed.
+        Hedge { future: Pin<Box<F>> },
         /// Waiting for more regions, with the outcome at hand.
         Search { failed: Option<Box<FailedAttempt<R>>> },
         /// Waiting between attempts. Holds no permit and no response.
@@ -93,15 +101,25 @@ impl<S, B> Replays<S, B> {
         Ok(())
     }
 
-    /// The request of the call's current attempt.
-    fn request(&mut self, call: &Call, now: Instant) -> Request<ReplayBody<B>> {
-        let (home, to) = (call.home().origin(), call.region());
-        let head = self.template.head(home, to, call.number(), call.left(now));
-        let body = self
-            .body
-            .take()
-            .expect("the decision for an attempt makes its body");
+    /// The request of an attempt of the call.
+    fn request(
+        &self,
+        call: &Call,
+        region: &Region,
+        number: u32,
+        body: ReplayBody<B>,
+        now: Instant,
+    ) -> Request<ReplayBody<B>> {
+        let home = call.home().origin();
+        let head = self.template.head(home, region, number, call.left(now));
         Request::from_parts(head, body)
+    }
+
+    /// The request of the call's current attempt.
+    fn next_request(&mut self, call: &Call, now: Instant) -> Request<ReplayBody<B>> {
+        let body = self.body.take();
+        let body = body.expect("the decision for an attempt makes its body");
+        self.request(call, call.region(), call.number(), body, now)
     }
 }
 
@@ -137,6 +155,7 @@ where
             keeper,
             replays,
             search: None,
+            hedge: None,
         }
     }
 }
@@ -156,17 +175,14 @@ where
         let mut this = self.project();
         loop {
             let end = match this.state.as_mut().project() {
-                StateProj::Attempt { future } => match future.poll(cx) {
-                    Poll::Ready(Ok(response)) => this.responded(response),
-                    Poll::Ready(Err(error)) => this.failed(error.into()),
-                    Poll::Pending => {
-                        if this.poll_search(cx).is_pending() {
-                            this.set_alarm();
-                            ready!(this.poll_timer(cx));
-                        }
-                        this.overdue(cx)
-                    }
-                },
+                StateProj::Attempt { future } => {
+                    let result = future.poll(cx);
+                    ready!(this.attempted(result, cx))
+                }
+                StateProj::Hedge { future } => {
+                    let result = future.as_mut().poll(cx);
+                    ready!(this.attempted(result, cx))
+                }
                 StateProj::Search { .. } => {
                     if this.poll_search(cx).is_pending() {
                         ready!(this.poll_timer(cx));
@@ -186,7 +202,7 @@ where
                         if this.call.is_too_late(now) {
                             Some(Err(this.call.timed_out(&NOT_READY, now)))
                         } else {
-                            let request = replays(this.replays).request(this.call, now);
+                            let request = replays(this.replays).next_request(this.call, now);
                             let future = service.call(request);
                             this.call.sent(now);
                             this.timer.set(None);
@@ -201,11 +217,13 @@ where
                     }
                 },
             };
+            this.watch();
             if let Some(result) = end {
-                // The upload may go on long after the response; it is not kept any longer. Nor is the
-                // search for others to share.
+                // The upload may go on long after the response; it is not kept any longer. Nor are the
+                // search for others to share, and a request that was overtaken.
                 this.keeper.release();
                 *this.search = None;
+                *this.hedge = None;
                 return Poll::Ready(result);
             }
         }
@@ -225,11 +243,39 @@ where
     B: Send + 'static,
     R: Body + Send + 'static,
 {
-    fn responded(&mut self, response: Response<R>) -> End<R> {
+    /// Takes up what became of the attempt, and looks after what goes on beside it.
+    fn attempted(
+        &mut self,
+        result: Poll<Result<Response<R>, S::Error>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<End<R>> {
+        match result {
+            Poll::Ready(Ok(response)) => {
+                let (verdict, reason, response) = self.classify(response);
+                Poll::Ready(self.judged(verdict, reason, response))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(self.failed(error.into())),
+            Poll::Pending => {
+                if let Poll::Ready(end) = self.poll_hedge(cx) {
+                    return Poll::Ready(end);
+                }
+                if self.poll_search(cx).is_pending() {
+                    self.set_alarm();
+                    ready!(self.poll_timer(cx));
+                }
+                Poll::Ready(self.overdue(cx))
+            }
+        }
+    }
+
+    fn classify(&self, response: Response<R>) -> (Verdict, Reason, Response<R>) {
         let (head, body) = response.into_parts();
         let verdict = self.call.classifier().classify(Outcome::Response(&head));
         let reason = Reason::Status(head.status);
-        let response = Response::from_parts(head, body);
+        (verdict, reason, Response::from_parts(head, body))
+    }
+
+    fn judged(&mut self, verdict: Verdict, reason: Reason, response: Response<R>) -> End<R> {
         let cause = match verdict {
             Verdict::Success => {
                 let served = self.call.succeeded(reason, Instant::now);
@@ -285,6 +331,13 @@ where
         if self.call.is_over(now) {
             return Some(Err(self.call.timed_out(&cause, now)));
         }
+        if self.call.is_hedge_due(now) {
+            self.start_hedge(cx, now);
+            return None;
+        }
+        if self.hedge.is_some() {
+            return self.try_next(cause, Err(None), now);
+        }
         if self.search.is_some() {
             match self.call.search_left(now) {
                 // The attempt may hold the last permit, which the search needs. It has had its time.
@@ -337,6 +390,9 @@ where
         now: Instant,
     ) -> End<R> {
         self.call.note_failure(&cause, now);
+        if self.leave_it_to_hedge(&cause, now) {
+            return None;
+        }
         self.decide(FailedAttempt { cause, outcome }, now)
     }
 
@@ -409,6 +465,14 @@ where
             replays.make_body(self.keeper)?;
         }
         Ok(step)
+    }
+
+    /// Has the regions probed that this call found to be out.
+    fn watch(&mut self) {
+        if let Some(replays) = self.replays {
+            let client = || Arc::new(Through::<S, B>::new(replays.service.clone())) as _;
+            self.call.watch(client);
+        }
     }
 
     /// Whether the inner service has no room for another request.

@@ -3,7 +3,8 @@ use std::{sync::Arc, time::Duration};
 use http::Uri;
 use tokio::time::Instant;
 
-use super::{Failed, Health, Memory, Origin, Region, set::Set};
+use super::{Failed, Health, Memory, Origin, Region, memory::Standing, set::Set};
+use crate::classify::Reason;
 
 /// A region set together with what is remembered of its places.
 ///
@@ -65,12 +66,26 @@ impl Board {
         self.set.regions()
     }
 
+    /// The places that may serve a request of this home, home first, then in the set's order.
+    pub(crate) fn candidates(&self, home: usize) -> impl Iterator<Item = usize> + '_ {
+        self.set.candidates(home)
+    }
+
     /// The regions that may serve a request of this home, those first that have nothing against
     /// them.
     pub(crate) fn by_health(&self, home: usize) -> Vec<&Region> {
         let mut places: Vec<_> = self.set.candidates(home).collect();
-        places.sort_by_key(|&place| !self.is_clean(place));
+        places.sort_by_key(|&place| !self.is_clear(place));
         places.into_iter().map(|place| self.region(place)).collect()
+    }
+
+    /// All places, with what is remembered of them.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = (&Region, &Arc<Memory>)> {
+        self.set.places().iter().zip(&self.memories)
+    }
+
+    pub(crate) fn memory(&self, place: usize) -> &Memory {
+        &self.memories[place]
     }
 
     /// What is remembered of this origin.
@@ -88,26 +103,27 @@ impl Board {
     }
 
     /// Whether nothing is held against this place.
-    pub(crate) fn is_clean(&self, place: usize) -> bool {
-        self.memories[place].is_clean()
+    pub(crate) fn is_clear(&self, place: usize) -> bool {
+        self.memories[place].is_clear()
+    }
+
+    /// Whether calls pass over this place.
+    pub(crate) fn is_out(&self, health: &Health, place: usize, now: Instant) -> bool {
+        self.memories[place].standing(health, now) == Standing::Out
     }
 
     /// Where attempt 1 goes: home, unless it is out and another region is not. Says when that was
     /// decided, if there was anything to decide.
     pub(crate) fn first(&self, health: &Health, home: usize) -> (usize, Option<Instant>) {
-        if self.memories[home].is_clean() || health.is_off() {
+        if self.is_clear(home) {
             return (home, None);
         }
         let now = Instant::now();
-        let place = self
-            .set
-            .candidates(home)
-            .find(|&place| self.memories[place].enter(health, now));
+        let place = self.choose(self.set.candidates(home), health, now);
         (place.unwrap_or(home), Some(now))
     }
 
-    /// Where to go after the `tried` places failed: the first that is untried and not out; if all
-    /// that are untried are out, the first of them, for a dead end is worse than a try.
+    /// Where to go after the `tried` places failed.
     pub(crate) fn next(
         &self,
         health: &Health,
@@ -115,15 +131,60 @@ impl Board {
         tried: &[usize],
         now: Instant,
     ) -> Option<usize> {
-        let untried = || self.set.candidates(home).filter(|p| !tried.contains(p));
-        untried()
-            .find(|&place| self.memories[place].is_open(health, now))
-            .or_else(|| untried().next())
+        let untried = self.set.candidates(home).filter(|p| !tried.contains(p));
+        self.choose(untried, health, now)
     }
 
-    /// Another attempt does go to this place.
-    pub(crate) fn enter(&self, health: &Health, place: usize, now: Instant) {
-        self.memories[place].enter(health, now);
+    /// Where a second request goes beside the one to `place`: to a region that would get it anyway.
+    pub(crate) fn second(
+        &self,
+        health: &Health,
+        home: usize,
+        place: usize,
+        now: Instant,
+    ) -> Option<usize> {
+        let others = self.set.candidates(home).filter(|&other| other != place);
+        self.pick(others, health, now).ok()
+    }
+
+    /// The first of the candidates that is in; one that is on its ramp is so for its share of the
+    /// calls. Where none is, the first on its ramp; where all are out the first of all, for a dead end
+    /// is worse than a try.
+    fn choose(
+        &self,
+        candidates: impl Iterator<Item = usize>,
+        health: &Health,
+        now: Instant,
+    ) -> Option<usize> {
+        match self.pick(candidates, health, now) {
+            Ok(place) => Some(place),
+            Err(last_resort) => last_resort,
+        }
+    }
+
+    /// The first of the candidates that is in, or else the last resort.
+    fn pick(
+        &self,
+        candidates: impl Iterator<Item = usize>,
+        health: &Health,
+        now: Instant,
+    ) -> Result<usize, Option<usize>> {
+        let (mut ramping, mut first) = (None, None);
+        let mut chance = None;
+        for place in candidates {
+            match self.memories[place].standing(health, now) {
+                Standing::In => return Ok(place),
+                Standing::Partly(share) => {
+                    if *chance.get_or_insert_with(fastrand::f64) < share {
+                        return Ok(place);
+                    }
+                    ramping = ramping.or(Some(place));
+                }
+                Standing::Out => {}
+            }
+            first = first.or(Some(place));
+        }
+        Err(ramping.or(first))
     }
 
     /// Where to go when no place is untried but the same may be asked again: of those that are not
@@ -140,11 +201,17 @@ impl Board {
         self.set
             .candidates(home)
             .filter(|place| Some(*place) != but)
-            .min_by_key(|&place| (!self.memories[place].is_open(health, now), asked(place)))
+            .min_by_key(|&place| (self.is_out(health, place, now), asked(place)))
     }
 
-    pub(crate) fn answered(&self, place: usize, success: bool, sent: Option<Instant>) -> bool {
-        self.memories[place].answered(success, sent)
+    pub(crate) fn answered(
+        &self,
+        health: &Health,
+        place: usize,
+        success: bool,
+        sent: Option<Instant>,
+    ) -> bool {
+        self.memories[place].answered(health, success, sent)
     }
 
     pub(crate) fn failed(
@@ -162,8 +229,9 @@ impl Board {
         health: &Health,
         place: usize,
         wish: Duration,
+        reason: Reason,
         now: Instant,
     ) -> Option<Duration> {
-        self.memories[place].rest(health, wish, now)
+        self.memories[place].rest(health, wish, reason, now)
     }
 }

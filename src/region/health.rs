@@ -1,20 +1,22 @@
-use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{error::Error as StdError, fmt, time::Duration};
 
-use tokio::time::Instant;
+use http::{Method, uri::PathAndQuery};
 
 use crate::{
     backoff::{Backoff, Jitter},
-    classify::Blame,
-    time::after,
+    report,
+    time::scaled,
 };
 
-/// What makes a region pass as failed, and for how long it is passed over.
+/// How long a probe may take: a slower answer than this is no sign of health.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The shortest wait before a probe. Without one an address that refuses at once would be asked
+/// without pause.
+const MIN_WAIT: Duration = Duration::from_millis(10);
+/// The share of its traffic that a region gets when it is back.
+const FIRST_SHARE: f64 = 0.1;
+
+/// What makes a region pass as failed, and how it comes back.
 ///
 /// Outcomes are remembered per region and shared by all clones of a layer. A connect failure ejects
 /// a region at once; `502`, `503`, `504`, resets and timeouts do so when
@@ -22,35 +24,50 @@ use crate::{
 /// recognised, counts only if it came from another path than the last one, so that one request that
 /// always fails ejects nothing. A success clears the record.
 ///
-/// An ejected region is passed over, unless all are out. Every
-/// [`probe_every`](Self::probe_every) one call is sent there, whichever comes first, to find out
-/// whether it is back: any answer below 500 brings it back.
+/// An ejected region is passed over, unless all are out: then the order counts again, for a dead end
+/// is worse than a try. No call is spent on finding out whether it is back. While a region is out,
+/// and only then, one background task per layer [probes](Self::probe) it through the wrapped client,
+/// [now and then](Self::probe_every). Any answer below 500 is a sign of life; traffic then comes home
+/// over a [ramp](Self::ramp), and a failure that counts on the ramp ejects the region again, for
+/// longer.
+///
+/// The task runs on the Tokio runtime of the call that began it. It ends with the last ejection, or
+/// with the last clone of the layer and of the services made by it.
 ///
 /// # Defaults
 ///
-/// Two in a row; tried again after 2 s, growing to 15 s while it stays down.
+/// Two in a row; `HEAD /` every 2 s, growing to every 15 s while the region stays down; home over 10 s.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Health {
-    /// How long to stay away; `None` remembers nothing.
-    absence: Option<Backoff>,
+    /// From one probe to the next; `None` remembers nothing.
+    rhythm: Option<Backoff>,
     consecutive: u32,
+    ramp: Duration,
+    method: Method,
+    path: PathAndQuery,
+    is_invalid: bool,
 }
 
 impl Default for Health {
     fn default() -> Self {
         Self {
-            absence: Some(absence(Duration::from_secs(2), Duration::from_secs(15))),
+            rhythm: Some(rhythm(Duration::from_secs(2), Duration::from_secs(15))),
             consecutive: 2,
+            ramp: Duration::from_secs(10),
+            method: Method::HEAD,
+            path: PathAndQuery::from_static("/"),
+            is_invalid: false,
         }
     }
 }
 
 impl Health {
-    /// Remembers nothing: every call starts at home.
+    /// Remembers nothing and probes nothing: every call starts at home, save where a region is
+    /// ejected by [`Handle::eject`](crate::Handle::eject).
     pub fn off() -> Self {
         Self {
-            absence: None,
+            rhythm: None,
             ..Self::default()
         }
     }
@@ -65,209 +82,157 @@ impl Health {
         self
     }
 
-    /// Sets how long an ejected region is left alone before it is tried again: `min` at first,
-    /// doubling up to `max` while it stays down. Each wait is shortened by up to half, at random,
-    /// so that clients do not return together. `max` also bounds what a `Retry-After` can ask for.
+    /// Sets the request that finds out whether a region is back, by method and path (with a query, if
+    /// need be).
+    ///
+    /// It goes through the wrapped client, and carries nothing of any caller: no header, no
+    /// credentials, no body. What a layer inside adds to each request it adds to this one too. Any
+    /// answer below 500 within 2 s is a sign of life, `404` and `401` as well, so a path that is not
+    /// served does as long as it is the service that says so. Where a gateway answers by itself,
+    /// name a path that it passes on.
+    ///
+    /// A path that does not begin with a slash, and the method `CONNECT`, are refused: that is logged,
+    /// [`validate`](Self::validate) says so, and the setting stays as it was.
+    ///
+    /// # Defaults
+    ///
+    /// `HEAD /`: every HTTP server has an answer to it, and it is a short one.
+    pub fn probe(mut self, method: Method, path: &str) -> Self {
+        let parsed = Some(path).filter(|path| path.starts_with('/'));
+        match parsed.and_then(|path| path.parse().ok()) {
+            Some(path) if method != Method::CONNECT => {
+                self.method = method;
+                self.path = path;
+            }
+            _ => {
+                self.is_invalid = true;
+                report::probe_refused();
+            }
+        }
+        self
+    }
+
+    /// Sets how long an ejected region is left alone before it is probed: `min` at first, doubling up
+    /// to `max` while it stays down. Each wait is made shorter or longer by up to a third, at random, so
+    /// that clients do not return together; none is shorter than 10 ms. A region that fails again
+    /// within `max`, or on its [ramp](Self::ramp), goes on where it stood.
+    ///
+    /// After the first of an ejection, probes are paid from the [`Budget`](crate::Budget) as long as it
+    /// stays half full. When it cannot spare a token, one probe in `max` is sent for all regions
+    /// together: in an outage of all of them, probes are load too. While all are out the calls
+    /// themselves find out about the region that they follow the order to. `max` also bounds what a
+    /// `Retry-After` can ask for.
     ///
     /// No effect after [`off`](Self::off).
     ///
     /// # Defaults
     ///
-    /// 2 s and 15 s: short enough that traffic is home soon, rare enough to be no load.
+    /// 2 s and 15 s: short enough that traffic is home soon, rare enough to be no load: 10,000
+    /// clients of a dead region send it 667 probes a second.
     pub fn probe_every(mut self, min: Duration, max: Duration) -> Self {
-        if self.absence.is_some() {
-            self.absence = Some(absence(min, max));
+        if self.rhythm.is_some() {
+            self.rhythm = Some(rhythm(min, max));
         }
         self
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        self.absence.is_none()
-    }
-}
-
-fn absence(min: Duration, max: Duration) -> Backoff {
-    Backoff::exponential(min, max).jitter(Jitter::Equal)
-}
-
-/// A failed attempt, as far as health is concerned.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Failed {
-    pub(crate) blame: Blame,
-    pub(crate) route: u64,
-    pub(crate) sent: Option<Instant>,
-}
-
-/// What is remembered of one region.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// Whether there is anything in `record`: all that the path of a healthy call looks at.
-    marked: AtomicBool,
-    record: Mutex<Record>,
-}
-
-#[derive(Debug, Default)]
-struct Record {
-    failures: u32,
-    /// The route of the last weak vote.
-    weak: Option<u64>,
-    ejection: Option<Ejection>,
-    /// When the region was last back after an ejection.
-    restored: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Ejection {
-    since: Instant,
-    /// When the next call may try; each that does moves it on.
-    until: Instant,
-    /// When the last call was let in to try, until it is known to have failed.
-    trial: Option<Instant>,
-    /// How many trials failed, and so how far the wait has grown.
-    failed: u32,
-}
-
-impl Ejection {
-    fn new(since: Instant, until: Instant) -> Self {
-        Self {
-            since,
-            until,
-            trial: None,
-            failed: 0,
-        }
-    }
-
-    fn wait(&self, absence: &Backoff) -> Duration {
-        absence.delay(self.failed.saturating_add(1), fastrand::f64())
-    }
-}
-
-impl Memory {
-    fn lock(&self) -> MutexGuard<'_, Record> {
-        // Nothing under this lock runs foreign code, so a poisoned record is still whole.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the region has nothing against it. No lock, no clock.
-    pub(super) fn is_clean(&self) -> bool {
-        !self.marked.load(Ordering::Acquire)
-    }
-
-    /// Whether a call may go there: the region is in, or it is time to try it.
-    pub(super) fn is_open(&self, health: &Health, now: Instant) -> bool {
-        health.absence.is_none() || self.is_clean() || {
-            let ejection = &self.lock().ejection;
-            ejection
-                .as_ref()
-                .is_none_or(|ejection| now >= ejection.until)
-        }
-    }
-
-    /// Lets a call go there, if it may. When it is time to try an ejected region, the call that is
-    /// let in is the one that tries: the door is closed behind it until the next time.
-    pub(super) fn enter(&self, health: &Health, now: Instant) -> bool {
-        let Some(absence) = &health.absence else {
-            return true;
-        };
-        if self.is_clean() {
-            return true;
-        }
-        match &mut self.lock().ejection {
-            None => true,
-            Some(ejection) if now >= ejection.until => {
-                // A trial that is given up says nothing, and is made again after the same wait.
-                ejection.until = after(now, ejection.wait(absence));
-                ejection.trial = Some(now);
-                true
-            }
-            Some(_) => false,
-        }
-    }
-
-    /// The region answered an attempt that was sent at this time; `None` is before anything that is
-    /// remembered. Any answer brings a region back that was out, and a success clears its record;
-    /// says whether the region is back.
+    /// Sets the time over which the calls of a region that is back return to it: a tenth of them at
+    /// once, then evenly more. Zero brings them back at once.
     ///
-    /// What was sent before the region went out says nothing of how it is now.
-    pub(super) fn answered(&self, success: bool, sent: Option<Instant>) -> bool {
-        if self.is_clean() {
-            return false;
-        }
-        let mut record = self.lock();
-        let is_back = match &record.ejection {
-            Some(ejection) if sent.is_some_and(|sent| sent >= ejection.since) => true,
-            None if success => false,
-            _ => return false,
-        };
-        *record = Record {
-            restored: is_back.then(Instant::now).or(record.restored),
-            ..Record::default()
-        };
-        self.marked.store(false, Ordering::Release);
-        is_back
+    /// # Defaults
+    ///
+    /// 10 s: a region that has just started is not met by everything at once.
+    pub fn ramp(mut self, ramp: Duration) -> Self {
+        self.ramp = ramp;
+        self
     }
 
-    /// An attempt of a request with this route failed that was sent at this time; says for how long
-    /// that ejects the region.
-    pub(super) fn failed(
-        &self,
-        health: &Health,
-        failure: &Failed,
-        now: Instant,
-    ) -> Option<Duration> {
-        let absence = health.absence.as_ref()?;
-        let mut record = self.lock();
-        let is_older = |than: Instant| failure.sent.is_some_and(|sent| sent < than);
-        if failure.blame == Blame::None || record.restored.is_some_and(is_older) {
-            return None;
+    /// Says whether a setting was refused.
+    ///
+    /// # Errors
+    ///
+    /// When [`probe`](Self::probe) was given what cannot be sent.
+    pub fn validate(&self) -> Result<(), InvalidProbe> {
+        match self.is_invalid {
+            true => Err(InvalidProbe(())),
+            false => Ok(()),
         }
-        if let Some(ejection) = &mut record.ejection {
-            // Calls that were under way when the region went out say nothing new.
-            if ejection.trial.is_some_and(|trial| !is_older(trial)) {
-                ejection.trial = None;
-                ejection.failed = ejection.failed.saturating_add(1);
-                ejection.until = after(now, ejection.wait(absence));
-            }
-            return None;
-        }
-        self.marked.store(true, Ordering::Release);
-        match failure.blame {
-            Blame::Weak if record.weak.replace(failure.route) == Some(failure.route) => {}
-            Blame::Eject => record.failures = u32::MAX,
-            _ => record.failures = record.failures.saturating_add(1),
-        }
-        // A weak vote never ejects alone, however few are enough.
-        let enough = match failure.blame {
-            Blame::Weak => health.consecutive.max(2),
-            _ => health.consecutive,
-        };
-        if record.failures < enough {
-            return None;
-        }
-        let wait = absence.delay(1, fastrand::f64());
-        record.ejection = Some(Ejection::new(now, after(now, wait)));
-        Some(wait)
     }
 
-    /// Keeps calls away for the time the region asked for, within the longest wait of `health`;
-    /// says for how long, when that is news.
-    pub(super) fn rest(&self, health: &Health, wish: Duration, now: Instant) -> Option<Duration> {
-        let wait = wish.min(health.absence.as_ref()?.cap());
-        if wait.is_zero() {
-            return None;
+    pub(crate) fn is_off(&self) -> bool {
+        self.rhythm.is_none()
+    }
+
+    /// How many failures in a row are enough.
+    pub(super) fn enough(&self) -> u32 {
+        self.consecutive
+    }
+
+    /// The wait before the next probe of a region that has failed so often since it was last well.
+    pub(super) fn wait(&self, failed: u32) -> Duration {
+        let wait = self.rhythm.map_or(Duration::ZERO, |rhythm| {
+            rhythm.delay(failed.saturating_add(1), 0.0)
+        });
+        jittered(wait)
+    }
+
+    /// The longest wait before a probe, on average.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.rhythm.map_or(Duration::ZERO, |rhythm| rhythm.cap())
+    }
+
+    /// The longest wait, for one client.
+    pub(crate) fn rarest(&self) -> Duration {
+        jittered(self.longest_wait())
+    }
+
+    /// For how long after its return a region that fails again counts as the same trouble.
+    pub(super) fn trial(&self) -> Duration {
+        self.ramp.max(self.longest_wait())
+    }
+
+    pub(super) fn ramp_time(&self) -> Duration {
+        self.ramp
+    }
+
+    /// The share of its traffic that a region gets so long after it came back.
+    pub(super) fn share(&self, back: Duration) -> f64 {
+        if back >= self.ramp {
+            return 1.0;
         }
-        let mut record = self.lock();
-        self.marked.store(true, Ordering::Release);
-        let until = after(now, wait);
-        match &mut record.ejection {
-            Some(ejection) => {
-                ejection.until = ejection.until.max(until);
-                None
-            }
-            empty @ None => {
-                *empty = Some(Ejection::new(now, until));
-                Some(wait)
-            }
-        }
+        FIRST_SHARE + (1.0 - FIRST_SHARE) * back.as_secs_f64() / self.ramp.as_secs_f64()
+    }
+
+    pub(crate) fn probe_timeout(&self) -> Duration {
+        PROBE_TIMEOUT.min(self.longest_wait().max(MIN_WAIT))
+    }
+
+    pub(crate) fn probe_request(&self) -> (&Method, &PathAndQuery) {
+        (&self.method, &self.path)
     }
 }
+
+fn rhythm(min: Duration, max: Duration) -> Backoff {
+    Backoff::exponential(min, max).jitter(Jitter::None)
+}
+
+/// The wait, made shorter or longer by up to a third: a region that is back is then home within 30 s
+/// by the defaults, and on average the wait is the one that was set.
+fn jittered(wait: Duration) -> Duration {
+    scaled(wait, (2.0 + 2.0 * fastrand::f64()) / 3.0).max(MIN_WAIT)
+}
+
+/// A probe that cannot be sent: its path does not begin with a slash or is no URI's, or its method
+/// is `CONNECT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidProbe(());
+
+impl fmt::Display for InvalidProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the path of a probe begins with a slash and is a URI's; its method is not CONNECT",
+        )
+    }
+}
+
+impl StdError for InvalidProbe {}

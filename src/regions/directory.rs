@@ -1,12 +1,16 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use tokio::time::Instant;
 
 use super::{Regions, Source};
 use crate::{
-    discovery::{Client, Home, Homes, View},
-    region::{Board, Memory},
+    changes::{Announcer, Change},
+    classify::Reason,
+    client::Client,
+    discovery::{Home, Homes, View},
+    region::{Board, Memory, Origin, Region},
+    report,
 };
 
 /// The regions that a request may go to.
@@ -25,20 +29,78 @@ pub(crate) struct Directory {
     /// Without places where regions are discovered.
     pub(crate) fixed: Board,
     pub(crate) homes: Option<Arc<Homes>>,
+    pub(crate) announcer: Arc<Announcer>,
 }
 
 impl Directory {
     pub(crate) fn new(regions: &Regions) -> Self {
-        match &regions.source {
-            Source::Fixed(set) => Self {
-                fixed: Board::new(set.as_ref().clone(), |_| Arc::<Memory>::default()),
-                homes: None,
-            },
-            Source::Discovered(discovery) => Self {
-                fixed: Board::default(),
-                homes: Some(Arc::new(Homes::new(discovery.clone(), regions.arrangement))),
-            },
+        let announcer = Arc::<Announcer>::default();
+        let (fixed, homes) = match &regions.source {
+            Source::Fixed(set) => {
+                let board = Board::new(set.as_ref().clone(), |_| Arc::<Memory>::default());
+                (board, None)
+            }
+            Source::Discovered(discovery) => {
+                let homes = Homes::new(discovery.clone(), regions.arrangement, announcer.clone());
+                (Board::default(), Some(Arc::new(homes)))
+            }
+        };
+        Self {
+            fixed,
+            homes,
+            announcer,
         }
+    }
+
+    /// All regions that match, with what is remembered of them.
+    pub(crate) fn places(
+        &self,
+        is_meant: impl Fn(&Region, &Memory) -> bool,
+    ) -> Vec<(Region, Arc<Memory>)> {
+        let mut places: Vec<(Region, Arc<Memory>)> = Vec::new();
+        let mut add = |board: &Board| {
+            for (region, memory) in board.memories() {
+                let is_new = || places.iter().all(|(_, known)| !Arc::ptr_eq(known, memory));
+                if is_meant(region, memory) && is_new() {
+                    places.push((region.clone(), memory.clone()));
+                }
+            }
+        };
+        add(&self.fixed);
+        if let Some(homes) = &self.homes {
+            homes.each_board(add);
+        }
+        places
+    }
+
+    /// Tells everybody that a region is out, for this long at least.
+    pub(crate) fn ejected(&self, region: &Region, reason: Reason, wait: Duration) {
+        report::region_ejected(region, reason, wait);
+        self.announcer.tell(|| Change::Ejected {
+            region: region.clone(),
+            reason,
+            wait,
+        });
+    }
+
+    /// Tells everybody that no region of a home is left.
+    pub(crate) fn all_out(&self, home: &Origin) {
+        report::all_out(home);
+        self.announcer
+            .tell(|| Change::AllEjected { home: home.clone() });
+    }
+
+    /// Tells everybody that a region is back.
+    pub(crate) fn restored(&self, region: &Region) {
+        report::region_restored(region);
+        self.announcer.tell(|| Change::Restored {
+            region: region.clone(),
+        });
+    }
+
+    /// Whether a region is out.
+    pub(crate) fn is_any_out(&self) -> bool {
+        !self.places(|_, memory| memory.is_out()).is_empty()
     }
 
     /// What serves a request, or `None` when it is none of the layer's business.
@@ -65,7 +127,7 @@ impl Directory {
     /// the call will not look at them, nor at the clock.
     pub(crate) fn first_view_of(&self, home: &Home) -> Arc<View> {
         let view = home.view();
-        if view.board.is_clean(view.home) {
+        if view.board.is_clear(view.home) {
             return view;
         }
         self.view_of(home, Instant::now())

@@ -53,6 +53,14 @@ impl<B> Keeper<B> {
         }
     }
 
+    /// The body once more, for a request beside the current one; `None` where it is a stream.
+    pub(crate) fn duplicate(&self) -> Option<ReplayBody<B>> {
+        match &self.repr {
+            Repr::Ready { data, .. } => Some(ReplayBody::ready(data.clone(), Begun::unknown())),
+            Repr::Shared(_) => None,
+        }
+    }
+
     /// Whether the client is known to have begun to read the body of the current attempt.
     pub(crate) fn has_begun(&self) -> bool {
         match &self.repr {

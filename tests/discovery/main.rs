@@ -10,6 +10,7 @@ mod frames;
 mod given_up;
 mod handle;
 mod headers;
+mod health;
 mod hostile;
 mod http2;
 mod kinds;

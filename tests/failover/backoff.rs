@@ -252,7 +252,9 @@ async fn another_region_need_not_wait_for_what_the_first_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn a_region_that_asked_for_rest_gets_it_from_later_calls() {
     let script = Script::new([busy("retry-after", 10)]);
-    let client = layer(2).backoff(no_wait()).layer(script.clone());
+    let layer = layer(2).backoff(no_wait());
+    let health = Health::default().ramp(Duration::ZERO);
+    let client = layer.health(health).layer(script.clone());
     let call = async || {
         let response = client.clone().oneshot(request(Method::GET)).await;
         response.unwrap()
@@ -269,7 +271,9 @@ async fn a_region_that_asked_for_rest_gets_it_from_later_calls() {
             .len(),
         1
     );
+    assert!(script.probes().is_empty());
     tokio::time::sleep(2 * S).await;
+    assert_eq!(script.probes().len(), 1);
     call().await;
     assert_eq!(script.asked(), ["a", "b", "b", "a"]);
 }

@@ -15,7 +15,7 @@ use crate::support::{
 const S: Duration = Duration::from_secs(1);
 
 /// A layer of which every call begins at home, whatever happened before.
-fn forgetful(regions: u8, budget: &Budget) -> FailoverLayer {
+pub(crate) fn forgetful(regions: u8, budget: &Budget) -> FailoverLayer {
     layer(regions)
         .backoff(no_wait())
         .health(Health::off())
@@ -23,7 +23,7 @@ fn forgetful(regions: u8, budget: &Budget) -> FailoverLayer {
 }
 
 /// A script in which these regions always answer 503.
-fn failing(regions: &[&str]) -> Script {
+pub(crate) fn failing(regions: &[&str]) -> Script {
     let script = Script::default();
     for region in regions {
         script.always(region, Act::Status(503));
@@ -32,7 +32,7 @@ fn failing(regions: &[&str]) -> Script {
 }
 
 /// The status that a call ends with.
-async fn call(layer: &FailoverLayer, script: &Script) -> StatusCode {
+pub(crate) async fn call(layer: &FailoverLayer, script: &Script) -> StatusCode {
     let client = layer.layer(script.clone());
     let response = client.oneshot(request(Method::GET)).await;
     response.unwrap().status()

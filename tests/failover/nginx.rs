@@ -146,21 +146,27 @@ impl Nginx {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The requests so far.
-    fn requests(&self) -> Vec<String> {
+    /// The calls and the probes so far.
+    fn requests(&self) -> (Vec<String>, Vec<String>) {
         let log = fs::read_to_string(self.folder.join("access.log")).unwrap();
-        log.lines().map(str::to_owned).collect()
+        let requests = log.lines().map(str::to_owned);
+        requests.partition(|request| request != "HEAD /")
     }
 
-    /// The requests so far, at least `n`: nginx writes one down only after it has answered.
+    /// The calls so far, at least `n`: nginx writes one down only after it has answered.
     async fn wait_requests(&self, n: usize) -> Vec<String> {
         within(async {
-            while self.requests().len() < n {
+            while self.requests().0.len() < n {
                 tokio::time::sleep(POLL).await;
             }
-            self.requests()
+            self.requests().0
         })
         .await
+    }
+
+    /// How many probes there were.
+    fn probes(&self) -> usize {
+        self.requests().1.len()
     }
 }
 
@@ -174,10 +180,11 @@ impl Drop for Nginx {
 
 type Client = Failover<Http<Full<Bytes>>>;
 
-fn client(eu: &Nginx, us: &Nginx) -> Client {
-    let absence = Duration::from_millis(300);
+fn client(eu: &Nginx, us: &Nginx, ramp: Duration) -> Client {
+    let wait = Duration::from_millis(300);
+    let health = Health::default().probe_every(wait, wait).ramp(ramp);
     FailoverLayer::new(Regions::named([("eu", eu.origin()), ("us", us.origin())]).unwrap())
-        .health(Health::default().probe_every(absence, absence))
+        .health(health)
         .layer(http1())
 }
 
@@ -203,7 +210,7 @@ async fn a_stopped_nginx_is_replaced_and_used_again_once_started() {
     let Some(program) = find() else { return };
     let mut eu = Nginx::start(&program, "eu", StatusCode::OK).await;
     let us = Nginx::start(&program, "us", StatusCode::OK).await;
-    let (client, origin) = (client(&eu, &us), eu.origin());
+    let (client, origin) = (client(&eu, &us, Duration::ZERO), eu.origin());
     let call = async |method| {
         let call = call(&client, &origin, method, "/a?b");
         within(call).await.unwrap().1
@@ -218,6 +225,7 @@ async fn a_stopped_nginx_is_replaced_and_used_again_once_started() {
     assert_eq!(call(Method::GET).await, "us");
     assert_eq!(call(Method::POST).await, "us");
     assert_eq!(us.wait_requests(2).await, ["GET /a?b", "POST /a?b"]);
+    assert_eq!((eu.probes(), us.probes()), (0, 0));
 
     eu.run().await;
     let mut from_us = 2;
@@ -228,7 +236,8 @@ async fn a_stopped_nginx_is_replaced_and_used_again_once_started() {
         }
     })
     .await;
-    // All traffic is home.
+    // It was found to be back by one probe, and all traffic is home.
+    assert_eq!((eu.probes(), us.probes()), (1, 0));
     assert_eq!(call(Method::POST).await, "eu");
     assert_eq!(call(Method::GET).await, "eu");
     let requests = ["GET /a?b", "POST /a?b", "GET /a?b", "POST /a?b", "GET /a?b"];
@@ -241,7 +250,7 @@ async fn a_busy_nginx_is_replaced_for_a_get_and_not_for_a_post() {
     let Some(program) = find() else { return };
     let eu = Nginx::start(&program, "eu", StatusCode::SERVICE_UNAVAILABLE).await;
     let us = Nginx::start(&program, "us", StatusCode::OK).await;
-    let (client, origin) = (client(&eu, &us), eu.origin());
+    let (client, origin) = (client(&eu, &us, Duration::ZERO), eu.origin());
     let call = async |method, path| within(call(&client, &origin, method, path)).await.unwrap();
 
     assert_eq!(call(Method::GET, "/").await, (200, "eu".to_owned()));
@@ -260,7 +269,8 @@ async fn no_call_is_lost_while_nginx_is_killed_and_started() {
     let Some(program) = find() else { return };
     let mut eu = Nginx::start(&program, "eu", StatusCode::OK).await;
     let us = Nginx::start(&program, "us", StatusCode::OK).await;
-    let (client, origin) = (client(&eu, &us), eu.origin());
+    let ramp = Duration::from_secs(1);
+    let (client, origin) = (client(&eu, &us, ramp), eu.origin());
     let over = Arc::new(AtomicBool::new(false));
     // How often each region answered.
     let answers: [Arc<AtomicUsize>; 2] = Default::default();

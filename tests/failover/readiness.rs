@@ -315,7 +315,10 @@ async fn a_replay_is_sent_when_the_mock_allows_it_and_not_before() {
 async fn an_inner_service_that_fails_before_a_later_attempt_costs_that_attempt_alone() {
     let script = Script::new([Act::Fail(ConnectionRefused)]);
     let gate = Gate::new(script.clone(), [Readiness::Now, Readiness::Fail]);
-    let client = layer(3).backoff(wait_of(S)).layer(gate.clone());
+    // A probe would take an instance too.
+    let health = Health::default().probe_every(60 * S, 60 * S);
+    let layer = layer(3).backoff(wait_of(S)).health(health);
+    let client = layer.layer(gate.clone());
     // Nothing was sent so far, so that even a POST goes on.
     let (response, elapsed) = timed(client.oneshot(request(Method::POST))).await;
     assert_eq!(status(response), StatusCode::OK);

@@ -1,23 +1,20 @@
 use std::{collections::HashSet, io, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Request;
 use http_body_util::{Empty, channel::Channel};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tower::{Layer, Service, ServiceExt};
 use tower_failover::{
     Budget, ErrorKind, Failover, FailoverLayer, Health, Order, Override, Regions,
     classify::{self, Classify, Failure, Http, Outcome, Reason, Verdict},
 };
 
-use crate::support::{Act, Script, get, no_wait, request};
+use crate::support::{Act, Script, get, no_wait};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// So long that in a test no ejected region is tried again.
+/// So long that in a test no ejected region is probed.
 fn away() -> Health {
     Health::default().probe_every(Duration::MAX, Duration::MAX)
 }
@@ -46,21 +43,6 @@ async fn asked(health: Health, acts: impl IntoIterator<Item = Act>, calls: usize
         call(&client, "http://a/").await;
     }
     script.asked().concat()
-}
-
-/// When region `a`, which fails with this act, is asked by calls that come all the time.
-async fn trials(health: Health, act: Act, period: Duration) -> Vec<Duration> {
-    let script = Script::default();
-    script.always("a", act);
-    let client = layer(2, health).layer(script.clone());
-    let start = Instant::now();
-    while start.elapsed() < period {
-        call(&client, "http://a/").await;
-        sleep(Duration::from_millis(10)).await;
-    }
-    let seen = script.seen();
-    let asked = seen.iter().filter(|seen| seen.authority() == "a");
-    asked.map(|seen| seen.at - start).collect()
 }
 
 /// The order in which the regions stand in for `a`.
@@ -410,20 +392,6 @@ async fn an_attempt_that_is_late_and_then_refused_ejects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_every_region_is_out_calls_go_on_in_order() {
-    let script = Script::default();
-    for region in ["a", "b", "c"] {
-        script.always(region, refused());
-    }
-    let client = layer(3, away()).layer(script.clone());
-    for _ in 0..3 {
-        call(&client, "http://a/").await;
-    }
-    call(&client, "http://b/").await;
-    assert_eq!(script.asked().concat(), "abcabcabcbac");
-}
-
-#[tokio::test(start_paused = true)]
 async fn fallbacks_that_are_out_are_passed_over() {
     let script = Script::default();
     script.always("b", refused());
@@ -437,20 +405,6 @@ async fn fallbacks_that_are_out_are_passed_over() {
     assert_eq!(script.asked().concat(), "baacac", "a once more, then out");
     call(&client, "http://b/").await;
     assert_eq!(script.asked().concat(), "baacacc");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_region_that_is_out_is_tried_when_no_other_is_left() {
-    let script = Script::default();
-    script.always("a", refused());
-    let client = layer(2, away()).layer(script.clone());
-    call(&client, "http://a/").await;
-    script.always("b", Act::Status(503));
-    script.always("a", Act::Status(200));
-    call(&client, "http://a/").await;
-    assert_eq!(script.asked().concat(), "abba");
-    call(&client, "http://a/").await;
-    assert_eq!(script.asked().concat(), "abbaa", "and is back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -489,207 +443,6 @@ async fn what_one_clone_learns_all_clones_know_and_other_layers_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ejected_region_is_left_alone_until_its_time_and_longer_each_time() {
-    let (min, max) = (2 * SECOND, 15 * SECOND);
-    for health in [Health::default(), Health::default().probe_every(min, max)] {
-        let times = trials(health, refused(), 120 * SECOND).await;
-        assert_eq!(times[0], Duration::ZERO);
-        let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(waits.len() >= 9, "{waits:?}");
-        for (n, wait) in waits.iter().enumerate() {
-            let longest = max.min(min * 2_u32.pow(n as u32));
-            // Calls come every 10 ms.
-            let bounds = longest / 2..=longest + SECOND / 100;
-            assert!(bounds.contains(wait), "{n}: {waits:?}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn absences_differ_so_that_clients_do_not_return_together() {
-    let mut first = HashSet::new();
-    for _ in 0..9 {
-        let times = trials(Health::default(), refused(), 3 * SECOND).await;
-        first.insert(times[1]);
-    }
-    assert!(first.len() > 1, "{first:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn extreme_absences_do_not_panic() {
-    let zero = Duration::ZERO;
-    for (min, max) in [(zero, zero), (Duration::MAX, zero), (zero, Duration::MAX)] {
-        let health = Health::default().probe_every(min, max);
-        // With no absence an ejected region is tried by every call.
-        assert_eq!(asked(health, vec![refused(); 6], 3).await, "ababab");
-    }
-    let health = Health::default().probe_every(SECOND, Duration::MAX);
-    let far = Act::StatusWith(503, "retry-after", u64::MAX.to_string());
-    assert_eq!(asked(health, [far], 3).await, "abbb");
-}
-
-#[tokio::test(start_paused = true)]
-async fn trials_that_are_cancelled_do_not_lengthen_the_absence() {
-    let script = Script::new([refused()]);
-    script.always("a", Act::After(SECOND, Act::Status(200).into()));
-    let client = layer(2, Health::default()).layer(script.clone());
-    let start = Instant::now();
-    while start.elapsed() < 60 * SECOND {
-        let _ = timeout(SECOND / 20, call(&client, "http://a/")).await;
-        sleep(SECOND / 20).await;
-    }
-    let seen = script.seen();
-    let trials = seen.iter().filter(|seen| seen.authority() == "a");
-    let times: Vec<_> = trials.map(|seen| seen.at - start).collect();
-    assert!(times.len() >= 28, "{times:?}");
-    // Calls come every 50 to 100 ms.
-    let bounds = SECOND..=2 * SECOND + SECOND / 10;
-    for pair in times.windows(2) {
-        assert!(bounds.contains(&(pair[1] - pair[0])), "{times:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_call_of_many_tries_whether_a_region_is_back() {
-    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
-    let script = Script::default();
-    script.always("a", refused());
-    let client = layer(2, health).layer(script.clone());
-    call(&client, "http://a/").await;
-    script.always("a", Act::After(SECOND, Act::Status(200).into()));
-    let at_home = || script.asked().iter().filter(|asked| *asked == "a").count();
-    let calls = async || {
-        let calls: JoinSet<_> = (0..50)
-            .map(|_| client.clone().oneshot(get("http://a/")))
-            .collect();
-        for result in calls.join_all().await {
-            assert_eq!(result.unwrap().status(), 200);
-        }
-    };
-
-    calls().await;
-    assert_eq!(at_home(), 1, "not yet");
-    sleep(10 * SECOND).await;
-    calls().await;
-    assert_eq!(at_home(), 2, "one of all");
-    calls().await;
-    assert_eq!(at_home(), 52, "it is back");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_trial_that_fails_keeps_the_region_out_and_its_caller_is_served() {
-    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
-    for act in [refused(), Act::Status(503), Act::Status(500)] {
-        let script = Script::default();
-        script.always("a", refused());
-        let client = layer(2, health.clone()).layer(script.clone());
-        call(&client, "http://a/").await;
-        script.always("a", act);
-        sleep(10 * SECOND).await;
-        let response = client.clone().oneshot(get("http://a/")).await.unwrap();
-        assert_eq!(response.status(), 200);
-        for _ in 0..5 {
-            call(&client, "http://a/").await;
-        }
-        assert_eq!(script.asked().concat(), "ababbbbbb");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_region_that_is_back_starts_with_a_clean_record() {
-    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
-    let script = Script::new([refused()]);
-    let client = layer(2, health).layer(script.clone());
-    call(&client, "http://a/").await;
-    sleep(10 * SECOND).await;
-    call(&client, "http://a/").await;
-    script.always("a", Act::Status(503));
-    for _ in 0..3 {
-        call(&client, "http://a/").await;
-    }
-    assert_eq!(script.asked().concat(), "abaababb");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_trial_that_is_not_made_is_left_to_the_next_call() {
-    let health = Health::default()
-        .probe_every(10 * SECOND, 10 * SECOND)
-        .consecutive(9);
-    let script = Script::default();
-    script.always("b", refused());
-    let layer = layer(3, health).budget(Budget::new(0.0).cap(1));
-    let client = layer.layer(script.clone());
-    call(&client, "http://b/").await;
-    assert_eq!(script.asked().concat(), "ba", "b is out");
-    script.always("a", Act::Status(503));
-    script.always("c", Act::Status(503));
-    call(&client, "http://a/").await;
-    assert_eq!(script.asked().concat(), "baac", "the budget is empty");
-    sleep(10 * SECOND).await;
-    call(&client, "http://a/").await;
-    assert_eq!(
-        script.asked().concat(),
-        "baaca",
-        "b could be tried, but there is no token"
-    );
-    call(&client, "http://b/").await;
-    assert_eq!(script.asked().concat(), "baacab");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_region_gets_the_rest_it_asks_for_up_to_the_longest_absence() {
-    for (hint, expected) in [
-        ("7", 7),
-        ("15", 15),
-        ("16", 15),
-        ("99999999999999999999", 15),
-    ] {
-        let act = Act::StatusWith(503, "retry-after", hint.into());
-        let script = Script::new([act]);
-        let client = layer(2, Health::default()).layer(script.clone());
-        call(&client, "http://a/").await;
-        let rest = Duration::from_secs(expected);
-        sleep(rest - Duration::from_millis(10)).await;
-        call(&client, "http://a/").await;
-        assert_eq!(script.asked().concat(), "abb", "{hint}");
-        sleep(Duration::from_millis(10)).await;
-        call(&client, "http://a/").await;
-        assert_eq!(script.asked().concat(), "abba", "{hint}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_grpc_pushback_is_a_rest_in_milliseconds() {
-    let act = Act::StatusWith(503, "grpc-retry-pushback-ms", "1500".into());
-    let script = Script::new([act]);
-    let client = layer(2, Health::default()).layer(script.clone());
-    call(&client, "http://a/").await;
-    sleep(Duration::from_millis(1490)).await;
-    call(&client, "http://a/").await;
-    sleep(Duration::from_millis(10)).await;
-    call(&client, "http://a/").await;
-    assert_eq!(script.asked().concat(), "abba");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hint_that_says_nothing_keeps_nobody_away() {
-    for hint in ["0", "soon", "-1", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
-        let act = Act::StatusWith(503, "retry-after", hint.into());
-        assert_eq!(asked(away(), [act], 3).await, "abaa", "{hint}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hint_of_a_region_that_nobody_leaves_keeps_nobody_away() {
-    let script = Script::new([Act::StatusWith(503, "retry-after", "9".into())]);
-    let client = layer(2, away()).layer(script.clone());
-    for _ in 0..2 {
-        client.clone().oneshot(request(Method::POST)).await.unwrap();
-    }
-    assert_eq!(script.asked().concat(), "aa");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_that_was_under_way_does_not_bring_an_ejected_region_back() {
     let script = Script::new([Act::After(2 * SECOND, Act::Status(200).into()), refused()]);
     let client = layer(2, away()).layer(script.clone());
@@ -717,27 +470,6 @@ async fn a_call_that_was_under_way_but_not_waited_for_does_not_bring_an_ejected_
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_from_before_a_region_was_back_do_not_eject_it_again() {
-    let health = || Health::default().probe_every(SECOND, SECOND);
-    let late = |act: Act| Act::After(4 * SECOND, act.into());
-    for act in [refused(), Act::Status(503), Act::Hang] {
-        let script = Script::new([late(act.clone()), late(act.clone()), refused()]);
-        let client = layer(2, health()).layer(script.clone());
-        let early = [(); 2].map(|()| tokio::spawn(client.clone().oneshot(get("http://a/"))));
-        sleep(SECOND).await;
-        call(&client, "http://a/").await;
-        sleep(SECOND).await;
-        call(&client, "http://a/").await;
-        assert_eq!(script.asked().concat(), "aaaba", "it is back");
-        for call in early {
-            assert_eq!(call.await.unwrap().unwrap().status(), 200);
-        }
-        call(&client, "http://a/").await;
-        assert_eq!(script.asked().concat(), "aaababba", "{act:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_that_was_under_way_keeps_a_region_in_that_is_not_out() {
     let script = Script::new([
         Act::After(2 * SECOND, Act::Status(200).into()),
@@ -754,34 +486,6 @@ async fn a_call_that_was_under_way_keeps_a_region_in_that_is_not_out() {
         call(&client, "http://a/").await;
     }
     assert_eq!(script.asked().concat(), "aabababb");
-}
-
-#[tokio::test(start_paused = true)]
-async fn any_answer_below_500_brings_a_region_back() {
-    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
-    for (status, expected) in [(404, "abaa"), (429, "abaa"), (501, "abab"), (511, "abab")] {
-        let script = Script::new([refused()]);
-        let client = layer(2, health.clone()).layer(script.clone());
-        call(&client, "http://a/").await;
-        script.always("a", Act::Status(status));
-        sleep(10 * SECOND).await;
-        call(&client, "http://a/").await;
-        call(&client, "http://a/").await;
-        assert_eq!(script.asked().concat(), expected, "{status}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_region_that_does_not_serve_the_request_is_back_all_the_same() {
-    let health = Health::default().probe_every(10 * SECOND, 10 * SECOND);
-    let script = Script::new([refused()]);
-    let client = layer(2, health).layer(script.clone());
-    call(&client, "http://a/").await;
-    script.always("a", Act::Status(421));
-    sleep(10 * SECOND).await;
-    call(&client, "http://a/").await;
-    call(&client, "http://a/").await;
-    assert_eq!(script.asked().concat(), "ababab");
 }
 
 #[tokio::test(start_paused = true)]

@@ -319,6 +319,7 @@ async fn a_failover_is_told_in_events() {
         ("attempt", "1"),
         ("from", "eu"),
         ("to", "us"),
+        ("reason", "503"),
         ("delay_ms", "2000"),
     ];
     for (name, value) in fields {
@@ -463,18 +464,44 @@ async fn a_region_that_goes_and_one_that_comes_back_are_told() {
     assert_eq!(event.field("region"), "eu");
     assert_eq!(event.field("reason"), "connection refused");
     let wait: u64 = event.field("retry_ms").parse().unwrap();
-    assert!((2000..=4000).contains(&wait), "{wait}");
+    assert!((2666..=5334).contains(&wait), "{wait}");
     assert_eq!(event.fields.len(), 3);
 
+    script.on_probe("eu", Act::Status(503));
     client.clone().oneshot(get("https://eu/")).await.unwrap();
     assert!(events.take().is_empty(), "nothing new");
 
-    tokio::time::sleep(4 * SECOND).await;
-    client.clone().oneshot(get("https://eu/")).await.unwrap();
-    assert_eq!(script.asked(), ["eu", "us", "us", "eu"]);
+    // The timer counts in whole milliseconds.
+    let wait = Duration::from_millis(wait + 2);
+    tokio::time::sleep(wait).await;
+    assert_eq!(script.probes().len(), 1);
     let [event] = &events.take()[..] else {
         panic!("one event");
     };
+    assert_eq!(event.message, "region probed");
+    assert_eq!(
+        (event.level, event.target),
+        (Level::DEBUG, "tower_failover")
+    );
+    let fields = ["eu", "503"].map(str::to_owned);
+    assert_eq!(
+        event.fields,
+        ["region", "status"]
+            .into_iter()
+            .zip(fields)
+            .collect::<Vec<_>>()
+    );
+
+    script.on_probe("eu", Act::Status(404));
+    tokio::time::sleep(7 * SECOND).await;
+    assert_eq!(script.probes().len(), 2);
+    let [probed, event] = &events.take()[..] else {
+        panic!("two events");
+    };
+    assert_eq!(
+        (&*probed.message, probed.field("status")),
+        ("region probed", "404")
+    );
     assert_eq!(event.message, "region restored");
     assert_eq!((event.level, event.target), (Level::INFO, "tower_failover"));
     assert_eq!(event.fields, [("region", "eu".to_owned())]);

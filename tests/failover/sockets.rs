@@ -274,19 +274,32 @@ async fn the_total_timeout_bounds_a_black_hole() {
 
 // ---- Many calls
 
-/// Home is passed over while it is out, tried now and then, and used again once it is well; no
+/// The requests of callers so far, and the layer's own probes.
+fn calls_and_probes(server: &Server) -> (usize, usize) {
+    let requests = server.requests();
+    let (calls, probes): (Vec<_>, Vec<_>) = requests
+        .iter()
+        .partition(|request| request.uri.path() == "/path");
+    for probe in &probes {
+        assert_eq!((&probe.method, probe.uri.path()), (&Method::HEAD, "/"));
+        let headers: Vec<_> = probe.headers.keys().map(|name| name.as_str()).collect();
+        assert!(headers.is_empty() || headers == ["host"], "{headers:?}");
+        assert!(probe.body.is_empty());
+    }
+    (calls.len(), probes.len())
+}
+
+/// Home is passed over while it is out, probed now and then, and used again once it is well; no
 /// caller notices any of it.
 async fn home_is_used_again(wire: Wire, fault: Fault) {
     let (home, other) = wire.pair().await;
-    // Each ejection lasts between half of this and all of it.
-    let absence = Duration::from_millis(1000);
-    let client = layer(&home, &other)
-        .health(
-            Health::default()
-                .consecutive(1)
-                .probe_every(absence, absence),
-        )
-        .layer(wire.client());
+    // Each wait before a probe is up to a third shorter or longer.
+    let wait = Duration::from_millis(1000);
+    let health = Health::default()
+        .consecutive(1)
+        .probe_every(wait, wait)
+        .ramp(Duration::ZERO);
+    let client = layer(&home, &other).health(health).layer(wire.client());
     let other_answers = (StatusCode::OK, "other".to_owned());
     let home_answers = (StatusCode::OK, "home".to_owned());
 
@@ -294,25 +307,25 @@ async fn home_is_used_again(wire: Wire, fault: Fault) {
     home.set(fault).await;
     let before = Instant::now();
     assert_eq!(get(&client, &home).await.unwrap(), other_answers);
-    let hits = home.hits();
+    let (calls, _) = calls_and_probes(&home);
     assert_eq!(get(&client, &home).await.unwrap(), other_answers);
-    if before.elapsed() < absence / 2 {
-        assert_eq!(home.hits(), hits, "it is out");
-    }
     home.set(Fault::None).await;
     loop {
         match get(&client, &home).await.unwrap() {
             answer if answer == home_answers => break,
             answer => assert_eq!(answer, other_answers),
         }
+        assert_eq!(calls_and_probes(&home).0, calls, "no call looks for it");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(before.elapsed() >= absence / 2);
+    assert!(before.elapsed() >= wait * 2 / 3);
+    assert!(calls_and_probes(&home).1 >= 1);
     let hits = other.hits();
     for _ in 0..5 {
         assert_eq!(get(&client, &home).await.unwrap(), home_answers);
     }
     assert_eq!(other.hits(), hits, "all traffic is home");
+    assert_eq!(calls_and_probes(&other).1, 0, "it was never out");
 }
 
 #[tokio::test]
@@ -328,26 +341,23 @@ async fn home_is_used_again_after_it_refused() {
 }
 
 #[tokio::test]
-async fn a_trial_that_fails_is_not_noticed() {
-    let (home, other) = Wire::Http1.pair().await;
-    let absence = Duration::from_millis(200);
-    let client = layer(&home, &other)
-        .health(
-            Health::default()
-                .consecutive(1)
-                .probe_every(absence, absence),
-        )
-        .layer(http1());
-    home.set(Fault::Status(503)).await;
-    within(async {
-        while home.hits() < 4 {
-            let (status, region) = get(&client, &home).await.unwrap();
-            assert_eq!((status, &*region), (StatusCode::OK, "other"));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    assert!(other.hits() >= home.hits());
+async fn a_probe_that_fails_is_not_noticed() {
+    for wire in [Wire::Http1, Wire::H2c] {
+        let (home, other) = wire.pair().await;
+        let wait = Duration::from_millis(200);
+        let health = Health::default().consecutive(1).probe_every(wait, wait);
+        let client = layer(&home, &other).health(health).layer(wire.client());
+        home.set(Fault::Status(503)).await;
+        within(async {
+            while calls_and_probes(&home).1 < 3 {
+                let (status, region) = get(&client, &home).await.unwrap();
+                assert_eq!((status, &*region), (StatusCode::OK, "other"));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert_eq!(calls_and_probes(&home).0, 1, "{wire:?}");
+    }
 }
 
 const BURST: usize = 50;

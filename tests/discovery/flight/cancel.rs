@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
-use tower_failover::{Budget, FailoverLayer};
+use tower_failover::{Budget, FailoverLayer, Health};
 
 use crate::support::*;
 
@@ -74,7 +74,10 @@ async fn the_others_get_the_list_when_the_call_that_began_the_fetch_is_dropped()
 async fn a_fetch_that_was_given_up_late_counts_as_failed() {
     let (world, _) = world(Act::Status(503));
     let layer = layer_with(|discovery| discovery.timeout(S * 3 / 2));
-    let client = world.client(&layer.budget(Budget::unlimited()));
+    // The first probe comes when the test is over.
+    let health = Health::default().probe_every(60 * S, 60 * S);
+    let layer = layer.budget(Budget::unlimited()).health(health);
+    let client = world.client(&layer);
     // Half of its time and more.
     let call = head_of(&client, get_of("a"));
     assert!(timeout(S * 4 / 5, call).await.is_err());

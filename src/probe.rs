@@ -1,0 +1,102 @@
+//! Finding out whether regions that are out are back: the one task that this crate spawns.
+
+mod task;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{runtime, sync::Notify, task::AbortHandle};
+
+use crate::{client::Client, config::Shared, regions::Directory};
+use task::Task;
+
+/// Sees to it that a task probes the regions of a layer while one of them is out.
+#[derive(Default)]
+pub(crate) struct Prober {
+    /// Whether a region is out of which the task may not know.
+    is_wanted: AtomicBool,
+    is_running: AtomicBool,
+    wake: Arc<Notify>,
+    task: Mutex<Option<AbortHandle>>,
+}
+
+impl Prober {
+    /// A region is out. Whoever has a client has to [`watch`](Self::watch) it.
+    pub(crate) fn want(&self) {
+        self.is_wanted.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Begins the task if there is need of it and none is running. Costs nothing else.
+    pub(crate) fn watch(&self, shared: &Arc<Shared>, client: impl FnOnce() -> Arc<dyn Client>) {
+        if !self.is_wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        // Elsewhere there is no task, but there may be a later call that is in a runtime.
+        let Ok(runtime) = runtime::Handle::try_current() else {
+            return;
+        };
+        // Read once more, with all that was done before it was written.
+        self.is_wanted.swap(false, Ordering::AcqRel);
+        if self.is_running.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+            return;
+        }
+        // Not under the lock: a runtime that shuts down drops the task at once.
+        let running = Running(Arc::downgrade(&shared.prober));
+        let task = Task::new(Arc::downgrade(shared), client());
+        let task = runtime.spawn(task.run(self.wake.clone(), running));
+        let mut slot = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(task.abort_handle());
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        let slot = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = slot {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prober")
+            .field("is_running", &self.is_running)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The task's own end of [`Prober::is_running`]. A task that ends before its work is done, with its
+/// runtime or by a panic, leaves it to the next call to begin another.
+struct Running(Weak<Prober>);
+
+impl Running {
+    /// Ends the task, unless a region went out meanwhile.
+    fn may_end(&mut self, directory: &Directory) -> bool {
+        if let Some(prober) = self.0.upgrade() {
+            // What was done by those who saw the task running before this is seen after it.
+            prober.is_running.swap(false, Ordering::AcqRel);
+            if directory.is_any_out() && !prober.is_running.swap(true, Ordering::AcqRel) {
+                return false;
+            }
+        }
+        self.0 = Weak::new();
+        true
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(prober) = self.0.upgrade() {
+            prober.is_running.store(false, Ordering::Release);
+            prober.is_wanted.store(true, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+use std::{
+    future::pending,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, Weak},
+};
+
+use futures_util::{
+    future::{BoxFuture, Either, FutureExt, select},
+    stream::{FuturesUnordered, StreamExt},
+};
+use http::{Request, StatusCode};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::Running;
+use crate::{
+    budget::Withdrawal,
+    client::Client,
+    config::{Config, Shared},
+    region::{Memory, Region},
+    report, request,
+    time::after,
+};
+
+/// Probes the regions of a layer until none is out.
+pub(super) struct Task {
+    /// Between two events nothing of the layer is held, so that it can end.
+    shared: Weak<Shared>,
+    client: Arc<dyn Client>,
+    probes: FuturesUnordered<BoxFuture<'static, Probed>>,
+    /// The regions of these probes.
+    under_way: Vec<Arc<Memory>>,
+    /// When there may be a probe for which the budget has no token.
+    next_unpaid: Instant,
+}
+
+/// A region that is out, and not being probed.
+struct Candidate {
+    region: Region,
+    memory: Arc<Memory>,
+    at: Instant,
+    is_repeated: bool,
+}
+
+/// A probe that came to its end.
+struct Probed {
+    region: Region,
+    memory: Arc<Memory>,
+    sent: Instant,
+    status: Option<StatusCode>,
+    /// What it cost.
+    token: Option<Withdrawal>,
+}
+
+impl Task {
+    pub(super) fn new(shared: Weak<Shared>, client: Arc<dyn Client>) -> Self {
+        Self {
+            shared,
+            client,
+            probes: FuturesUnordered::new(),
+            under_way: Vec::new(),
+            next_unpaid: Instant::now(),
+        }
+    }
+
+    /// Runs until no region is out, or the layer is gone. `wake` tells of another region that is.
+    pub(super) async fn run(mut self, wake: Arc<Notify>, mut running: Running) {
+        while let Some(shared) = self.shared.upgrade() {
+            if !shared.directory.is_any_out() && running.may_end(&shared.directory) {
+                return;
+            }
+            let next = self.start_probes(&shared);
+            drop(shared);
+
+            if let Some(probed) = self.next_event(next, &wake).await {
+                self.conclude(probed);
+            }
+        }
+    }
+
+    /// Waits until a probe ends, one is due, or another region is out.
+    async fn next_event(&mut self, next: Option<Instant>, wake: &Notify) -> Option<Probed> {
+        let answer = async {
+            match self.probes.next().await {
+                Some(probed) => probed,
+                None => pending().await,
+            }
+        };
+        let (answer, woken) = (pin!(answer), pin!(wake.notified()));
+        let event = select(answer, woken);
+        let event = match next {
+            Some(next) => timeout_at(next, event).await.ok()?,
+            None => event.await,
+        };
+        match event {
+            Either::Left((probed, _)) => Some(probed),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Sends the probes that are due. Says when the next one is.
+    fn start_probes(&mut self, shared: &Shared) -> Option<Instant> {
+        let health = &shared.config.health;
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for candidate in self.candidates(shared) {
+            let at = if candidate.at > now {
+                candidate.at
+            } else if health.is_off() {
+                // It was held out by hand, and nothing is probed.
+                restore(shared, &candidate);
+                continue;
+            } else {
+                match self.pay(&shared.config, &candidate, now) {
+                    Ok(token) => {
+                        self.send(&shared.config, candidate, token);
+                        continue;
+                    }
+                    Err(later) => later,
+                }
+            };
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
+        next
+    }
+
+    /// The regions that may be probed, the one first that has waited longest.
+    fn candidates(&self, shared: &Shared) -> Vec<Candidate> {
+        let is_idle = |memory: &Arc<Memory>| !self.under_way.iter().any(|m| Arc::ptr_eq(m, memory));
+        let out = shared.directory.places(|_, memory| memory.is_out());
+        let mut candidates: Vec<_> = out
+            .into_iter()
+            .filter(|(_, memory)| is_idle(memory))
+            .filter_map(|(region, memory)| {
+                let (at, is_repeated) = memory.next_probe()?;
+                Some(Candidate {
+                    region,
+                    memory,
+                    at,
+                    is_repeated,
+                })
+            })
+            .collect();
+        candidates.sort_by_key(|candidate| candidate.at);
+        candidates
+    }
+
+    /// Takes a token for a probe that is not the first; says how long it has to wait when there is
+    /// none to spare.
+    fn pay(
+        &mut self,
+        config: &Config,
+        candidate: &Candidate,
+        now: Instant,
+    ) -> Result<Option<Withdrawal>, Instant> {
+        if !candidate.is_repeated {
+            return Ok(None);
+        }
+        let token = config.budget.withdraw_spare();
+        if token.is_none() {
+            if now < self.next_unpaid {
+                return Err(self.next_unpaid);
+            }
+            self.next_unpaid = after(now, config.health.rarest());
+        }
+        Ok(token)
+    }
+
+    fn send(&mut self, config: &Config, candidate: Candidate, mut token: Option<Withdrawal>) {
+        let Candidate { region, memory, .. } = candidate;
+        let (method, path) = config.health.probe_request();
+        let mut request = Request::new(());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = request::uri(region.origin(), path.clone());
+        memory.probed();
+        if let Some(token) = &mut token {
+            token.sent();
+        }
+        self.under_way.push(memory.clone());
+        let (client, within) = (self.client.clone(), config.health.probe_timeout());
+        let sent = Instant::now();
+        let probe = async move {
+            // A client that panics tells no more than one that fails.
+            let status = AssertUnwindSafe(async { client.probe(request).await }).catch_unwind();
+            let status = timeout(within, status).await;
+            Probed {
+                region,
+                memory,
+                sent,
+                status: status.ok().and_then(Result::ok).flatten(),
+                token,
+            }
+        };
+        self.probes.push(probe.boxed());
+    }
+
+    fn conclude(&mut self, probed: Probed) {
+        let Probed {
+            region,
+            memory,
+            sent,
+            status,
+            token,
+        } = probed;
+        self.under_way.retain(|known| !Arc::ptr_eq(known, &memory));
+        report::probed(&region, status);
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let health = &shared.config.health;
+        let now = Instant::now();
+        if status.is_some_and(|status| status.as_u16() < 500) {
+            if let Some(token) = token {
+                token.refund();
+            }
+            if memory.probe_succeeded(health, sent, now) {
+                shared.directory.restored(&region);
+            }
+        } else {
+            memory.probe_failed(health, sent, now);
+        }
+    }
+}
+
+fn restore(shared: &Shared, candidate: &Candidate) {
+    if candidate.memory.release(Instant::now()) {
+        shared.directory.restored(&candidate.region);
+    }
+}
