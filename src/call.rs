@@ -411,7 +411,7 @@ impl Call {
         let to = board.region(next.place);
         report::failing_over(self.number, self.region(), to, cause.reason(), next.wait);
         match cause {
-            Cause::Failure(failure) => self.heed(place, failure, next.place, now),
+            Cause::Failure(failure) => self.heed(place, self.sent, failure, next.place, now),
             Cause::WrongRegion(_) => self.past().wrong = Some(place),
         }
         let min_time = self.min_time_after(cause);
@@ -430,7 +430,14 @@ impl Call {
 
     /// A region wishes to be left alone. When another one is asked it can be, by this call and by all
     /// others.
-    fn heed(&mut self, place: usize, failure: &Failure, next: usize, now: Instant) {
+    fn heed(
+        &mut self,
+        place: usize,
+        sent: Option<Instant>,
+        failure: &Failure,
+        next: usize,
+        now: Instant,
+    ) {
         let Some(Pushback::After(wish)) = failure.pushed_back() else {
             return;
         };
@@ -441,9 +448,9 @@ impl Call {
             self.past().wishes.push((place, until));
         }
         let (board, health) = (self.board(), &self.shared.config.health);
-        let reason = failure.reason();
-        if let Some(wait) = board.rest(health, place, wish, reason, now) {
-            self.ejected(place, reason, wait, now);
+        let failed = self.failed_attempt(failure, sent);
+        if let Some(wait) = board.rest(health, place, wish, &failed, now) {
+            self.ejected(place, failure.reason(), wait, now);
         }
     }
 

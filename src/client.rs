@@ -4,17 +4,20 @@ use std::{
     future::poll_fn,
     marker::PhantomData,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use crate::{
     BoxError,
     discovery::{Answer, Fault},
     replay::ReplayBody,
+    time::after,
 };
 
 /// A client that sends requests without a body.
@@ -22,8 +25,18 @@ pub(crate) trait Client: Send + Sync {
     /// Asks for a region document.
     fn get(&self, request: Request<()>) -> BoxFuture<'static, Result<Answer, Fault>>;
 
-    /// Asks for a status, and reads no more than that; `None` when there is none.
-    fn probe(&self, request: Request<()>) -> BoxFuture<'static, Option<StatusCode>>;
+    /// Asks for a status, and reads no more than that, within this time.
+    fn probe(&self, request: Request<()>, within: Duration) -> BoxFuture<'static, Probe>;
+}
+
+/// What came of a probe.
+#[derive(Debug)]
+pub(crate) enum Probe {
+    Answered(StatusCode),
+    Failed(BoxError),
+    TimedOut,
+    /// The client was not ready to send it.
+    NotSent,
 }
 
 /// A client whose requests have bodies of type `B`.
@@ -40,6 +53,15 @@ impl<S, B> Through<S, B> {
             body: PhantomData,
         }
     }
+
+    fn service(&self) -> S
+    where
+        S: Clone,
+    {
+        // A clone that panicked left nothing behind that a later one could meet.
+        let lock = self.service.lock();
+        lock.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl<S, B, R> Client for Through<S, B>
@@ -51,34 +73,31 @@ where
     R: Body + Send + 'static,
 {
     fn get(&self, request: Request<()>) -> BoxFuture<'static, Result<Answer, Fault>> {
-        let response = self.send(request);
+        let mut service = self.service();
         async move {
-            let response = response.await.map_err(|e| Fault::Client(e.into()))?;
-            Answer::read(response).await
+            let client = |error: S::Error| Fault::Client(error.into());
+            poll_fn(|cx| service.poll_ready(cx)).await.map_err(client)?;
+            let request = request.map(|()| ReplayBody::empty());
+            Answer::read(service.call(request).await.map_err(client)?).await
         }
         .boxed()
     }
 
-    fn probe(&self, request: Request<()>) -> BoxFuture<'static, Option<StatusCode>> {
-        let response = self.send(request);
-        async move { Some(response.await.ok()?.status()) }.boxed()
-    }
-}
-
-impl<S, B> Through<S, B> {
-    fn send<R>(
-        &self,
-        request: Request<()>,
-    ) -> impl Future<Output = Result<Response<R>, S::Error>> + use<S, B, R>
-    where
-        S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
-    {
-        // A clone that panicked left nothing behind that a later one could meet.
-        let lock = self.service.lock();
-        let mut service = lock.unwrap_or_else(PoisonError::into_inner).clone();
+    fn probe(&self, request: Request<()>, within: Duration) -> BoxFuture<'static, Probe> {
+        let mut service = self.service();
         async move {
-            poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(request.map(|()| ReplayBody::empty())).await
+            let until = after(Instant::now(), within);
+            match timeout_at(until, poll_fn(|cx| service.poll_ready(cx))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Probe::NotSent,
+            }
+            let request = request.map(|()| ReplayBody::empty());
+            match timeout_at(until, service.call(request)).await {
+                Ok(Ok(response)) => Probe::Answered(response.status()),
+                Ok(Err(error)) => Probe::Failed(error.into()),
+                Err(_) => Probe::TimedOut,
+            }
         }
+        .boxed()
     }
 }

@@ -37,6 +37,12 @@ impl Shared {
         self.directory.ejected(region, reason, wait);
         self.prober.want();
     }
+
+    /// A region is back, and is not to be probed any more.
+    pub(crate) fn restored(&self, region: &Region) {
+        self.directory.restored(region);
+        self.prober.wake();
+    }
 }
 
 #[derive(Clone)]

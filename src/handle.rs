@@ -94,7 +94,7 @@ impl Handle {
         let now = Instant::now();
         let places = self.places_of(region);
         for (region, memory) in &places {
-            memory.hold(time, now);
+            memory.hold(&self.health, time, now);
             self.directory.ejected(region, Reason::ByHand, time);
         }
         if let Some(prober) = self.prober.upgrade() {
@@ -111,6 +111,9 @@ impl Handle {
             if memory.release(Instant::now()) {
                 self.directory.restored(region);
             }
+        }
+        if let Some(prober) = self.prober.upgrade() {
+            prober.wake();
         }
         !places.is_empty()
     }

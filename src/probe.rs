@@ -29,6 +29,11 @@ impl Prober {
     /// A region is out. Whoever has a client has to [`watch`](Self::watch) it.
     pub(crate) fn want(&self) {
         self.is_wanted.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Has the task look again, if there is one: it may have nothing left to do.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 

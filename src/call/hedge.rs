@@ -113,7 +113,9 @@ impl Call {
         self.record(cause.reason(), cause.kind(), now);
         let rival = self.take_rival();
         match cause {
-            Cause::Failure(failure) => self.heed(self.place, failure, rival.place, now),
+            Cause::Failure(failure) => {
+                self.heed(self.place, self.sent, failure, rival.place, now);
+            }
             Cause::WrongRegion(_) => self.past().wrong = Some(self.place),
         }
         let token = self.take_place_of_first(rival);
@@ -159,7 +161,9 @@ impl Call {
         self.record_at(region, cause.reason(), cause.kind(), elapsed);
         self.past().tried.push(rival.place);
         match cause {
-            Cause::Failure(failure) => self.heed(rival.place, failure, self.place, now),
+            Cause::Failure(failure) => {
+                self.heed(rival.place, Some(rival.sent), failure, self.place, now);
+            }
             Cause::WrongRegion(_) => self.past().wrong = Some(rival.place),
         }
     }

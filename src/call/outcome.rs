@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Call, Cause};
 use crate::{
     BoxError,
-    classify::{Blame, FailureKind, Reason},
+    classify::{Blame, Failure, FailureKind, Reason},
     config::Shared,
     error::{Error, ErrorKind},
     region::{Failed, Region},
@@ -35,12 +35,9 @@ impl Call {
 
     /// The region is there, whatever it answered.
     pub(crate) fn note_answer(&self, success: bool) {
-        let Shared {
-            config, directory, ..
-        } = &*self.shared;
-        let board = self.board();
-        if board.answered(&config.health, self.place, success, self.sent) {
-            directory.restored(self.region());
+        let (board, health) = (self.board(), &self.shared.config.health);
+        if board.answered(health, self.place, success, self.sent) {
+            self.shared.restored(self.region());
         }
     }
 
@@ -87,15 +84,20 @@ impl Call {
         let Cause::Failure(failure) = cause else {
             return;
         };
-        let failed = Failed {
+        let failed = self.failed_attempt(failure, sent);
+        let (board, health) = (self.board(), &self.shared.config.health);
+        if let Some(wait) = board.failed(health, place, &failed, now) {
+            self.ejected(place, failure.reason(), wait, now);
+        }
+    }
+
+    /// What health has to know of an attempt that was sent at this time and failed.
+    pub(super) fn failed_attempt(&self, failure: &Failure, sent: Option<Instant>) -> Failed {
+        Failed {
             blame: failure.blamed(),
             reason: failure.reason(),
             route: self.route,
             sent,
-        };
-        let (board, health) = (self.board(), &self.shared.config.health);
-        if let Some(wait) = board.failed(health, place, &failed, now) {
-            self.ejected(place, failure.reason(), wait, now);
         }
     }
 

@@ -9,16 +9,17 @@ use futures_util::{
     future::{BoxFuture, Either, FutureExt, select},
     stream::{FuturesUnordered, StreamExt},
 };
-use http::{Request, StatusCode};
+use http::Request;
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::Running;
 use crate::{
     budget::Withdrawal,
-    client::Client,
+    classify::{Classify, Outcome, Reason, Verdict},
+    client::{Client, Probe},
     config::{Config, Shared},
     region::{Memory, Region},
     report, request,
@@ -50,7 +51,7 @@ struct Probed {
     region: Region,
     memory: Arc<Memory>,
     sent: Instant,
-    status: Option<StatusCode>,
+    result: Probe,
     /// What it cost.
     token: Option<Withdrawal>,
 }
@@ -184,13 +185,13 @@ impl Task {
         let sent = Instant::now();
         let probe = async move {
             // A client that panics tells no more than one that fails.
-            let status = AssertUnwindSafe(async { client.probe(request).await }).catch_unwind();
-            let status = timeout(within, status).await;
+            let result = AssertUnwindSafe(async { client.probe(request, within).await });
+            let result = result.catch_unwind().await;
             Probed {
                 region,
                 memory,
                 sent,
-                status: status.ok().and_then(Result::ok).flatten(),
+                result: result.unwrap_or_else(|_| Probe::Failed("the client panicked".into())),
                 token,
             }
         };
@@ -202,25 +203,62 @@ impl Task {
             region,
             memory,
             sent,
-            status,
+            result,
             token,
         } = probed;
         self.under_way.retain(|known| !Arc::ptr_eq(known, &memory));
-        report::probed(&region, status);
         let Some(shared) = self.shared.upgrade() else {
             return;
         };
-        let health = &shared.config.health;
+        let Config {
+            health, classifier, ..
+        } = &shared.config;
+        let sign = Sign::of(&result, &**classifier);
+        let status = match result {
+            Probe::Answered(status) => Some(status),
+            _ => None,
+        };
+        report::probed(&region, status);
         let now = Instant::now();
-        if status.is_some_and(|status| status.as_u16() < 500) {
-            if let Some(token) = token {
-                token.refund();
+        match sign {
+            Sign::Life => {
+                if let Some(token) = token {
+                    token.refund();
+                }
+                if memory.probe_succeeded(health, sent, now) {
+                    shared.directory.restored(&region);
+                }
             }
-            if memory.probe_succeeded(health, sent, now) {
-                shared.directory.restored(&region);
+            Sign::None => {
+                // Nothing was asked of the region.
+                if let Some(token) = token {
+                    token.refund();
+                }
+                memory.probe_missed(health, sent, now);
             }
-        } else {
-            memory.probe_failed(health, sent, now);
+            Sign::Trouble => memory.probe_failed(health, sent, now),
+        }
+    }
+}
+
+/// What a probe says of its region.
+enum Sign {
+    Life,
+    Trouble,
+    None,
+}
+
+impl Sign {
+    fn of(result: &Probe, classifier: &dyn Classify) -> Self {
+        match result {
+            Probe::Answered(status) if status.as_u16() < 500 => Self::Life,
+            Probe::Answered(_) | Probe::TimedOut => Self::Trouble,
+            Probe::NotSent => Self::None,
+            // The client may have had no room, as calls may find too; that is not the region's fault.
+            Probe::Failed(error) => match classifier.classify(Outcome::Error(&**error)) {
+                Verdict::Failed(failure) if failure.reason() == Reason::NotReady => Self::None,
+                _ => Self::Trouble,
+            },
         }
     }
 }

@@ -4,7 +4,6 @@ use http::Uri;
 use tokio::time::Instant;
 
 use super::{Failed, Health, Memory, Origin, Region, memory::Standing, set::Set};
-use crate::classify::Reason;
 
 /// A region set together with what is remembered of its places.
 ///
@@ -229,9 +228,9 @@ impl Board {
         health: &Health,
         place: usize,
         wish: Duration,
-        reason: Reason,
+        failure: &Failed,
         now: Instant,
     ) -> Option<Duration> {
-        self.memories[place].rest(health, wish, reason, now)
+        self.memories[place].rest(health, wish, failure, now)
     }
 }

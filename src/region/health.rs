@@ -121,7 +121,7 @@ impl Health {
     /// stays half full. When it cannot spare a token, one probe in `max` is sent for all regions
     /// together: in an outage of all of them, probes are load too. While all are out the calls
     /// themselves find out about the region that they follow the order to. `max` also bounds what a
-    /// `Retry-After` can ask for.
+    /// `Retry-After` can ask for; that time is made longer by up to a tenth.
     ///
     /// No effect after [`off`](Self::off).
     ///
@@ -184,6 +184,13 @@ impl Health {
     /// The longest wait, for one client.
     pub(crate) fn rarest(&self) -> Duration {
         jittered(self.longest_wait())
+    }
+
+    /// How long a region is left alone that asks for this. Not less, but not all clients for the same
+    /// time; and not for ever.
+    pub(super) fn rest(&self, wish: Duration) -> Duration {
+        let wait = wish.min(self.longest_wait());
+        scaled(wait, 1.0 + fastrand::f64() / 10.0)
     }
 
     /// For how long after its return a region that fails again counts as the same trouble.

@@ -99,6 +99,21 @@ pub(crate) struct Failed {
     pub(crate) sent: Option<Instant>,
 }
 
+impl Failed {
+    /// Whether the attempt was sent before this.
+    fn is_from_before(&self, time: Option<Instant>) -> bool {
+        matches!((self.sent, time), (Some(sent), Some(time)) if sent < time)
+    }
+}
+
+impl Record {
+    /// How often the region has failed lately, if it has.
+    fn same_trouble(&self, health: &Health, now: Instant) -> Option<u32> {
+        let back = self.restored?;
+        (now < after(back, health.trial())).then_some(self.failed)
+    }
+}
+
 /// What somebody who looks at a region sees of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Glance {
@@ -228,15 +243,15 @@ impl Memory {
             return None;
         }
         let mut record = self.lock();
-        let is_older = |than: Instant| failure.sent.is_some_and(|sent| sent < than);
-        if record.restored.is_some_and(is_older) {
+        if failure.is_from_before(record.restored) {
             return None;
         }
         let wait = health.wait(record.failed);
         if let Some(ejection) = &mut record.ejection {
             // Calls that were under way when the region went out say nothing new. Those that follow the
             // order because all regions are out say what a probe would.
-            if self.word() == OUT && !is_older(ejection.since) && failure.blame != Blame::Weak {
+            let is_news = !failure.is_from_before(Some(ejection.since));
+            if self.word() == OUT && is_news && failure.blame != Blame::Weak {
                 ejection.next_probe = ejection.next_probe.max(after(now, wait));
             }
             return None;
@@ -301,11 +316,8 @@ impl Memory {
         reason: Reason,
         now: Instant,
     ) -> Duration {
-        let is_same_trouble = |back: Instant| now < after(back, health.trial());
-        record.failed = match record.restored {
-            Some(back) if is_same_trouble(back) => record.failed.saturating_add(1),
-            _ => 0,
-        };
+        let before = record.same_trouble(health, now);
+        record.failed = before.map_or(0, |failed| failed.saturating_add(1));
         let wait = health.wait(record.failed);
         self.eject(record, reason, now, wait);
         wait
@@ -321,35 +333,40 @@ impl Memory {
         self.set(OUT);
     }
 
-    /// Keeps calls away for the time the region asked for, within the longest wait of `health`;
-    /// says for how long, when that is news.
+    /// Keeps calls away for the time that the region asked for in answer to an attempt sent at this time,
+    /// within the longest wait of `health`; says for how long, when that is news.
     pub(super) fn rest(
         &self,
         health: &Health,
         wish: Duration,
-        reason: Reason,
+        failure: &Failed,
         now: Instant,
     ) -> Option<Duration> {
-        let wait = wish.min(health.longest_wait());
+        let wait = health.rest(wish);
         if wait.is_zero() {
             return None;
         }
         let mut record = self.lock();
+        if failure.is_from_before(record.restored) || self.word() == HELD {
+            return None;
+        }
         match &mut record.ejection {
             Some(ejection) => {
                 ejection.next_probe = ejection.next_probe.max(after(now, wait));
                 None
             }
             None => {
-                self.eject(&mut record, reason, now, wait);
+                record.failed = record.same_trouble(health, now).unwrap_or(0);
+                self.eject(&mut record, failure.reason, now, wait);
                 Some(wait)
             }
         }
     }
 
     /// Takes the region out for this long, whatever is known of it.
-    pub(crate) fn hold(&self, time: Duration, now: Instant) {
+    pub(crate) fn hold(&self, health: &Health, time: Duration, now: Instant) {
         let mut record = self.lock();
+        record.failed = record.same_trouble(health, now).unwrap_or(0);
         self.eject(&mut record, Reason::ByHand, now, time);
         self.set(HELD);
     }
@@ -404,6 +421,17 @@ impl Memory {
                 self.set(OUT);
             }
             _ => {}
+        }
+    }
+
+    /// A probe that was sent at this time did not reach the region.
+    pub(crate) fn probe_missed(&self, health: &Health, sent: Instant, now: Instant) {
+        let mut record = self.lock();
+        let wait = health.wait(record.failed);
+        if let Some(ejection) = &mut record.ejection {
+            if ejection.since <= sent {
+                ejection.next_probe = after(now, wait);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 mod all_out;
 mod cost;
 mod late;
+mod over;
+mod panics;
 mod probe;
 mod ramp;
 mod rest;

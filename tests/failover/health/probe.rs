@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    panic,
     sync::{Arc, Mutex},
 };
 
@@ -228,67 +227,6 @@ async fn a_probe_is_made_by_an_instance_of_its_own_that_was_polled_ready() {
     script.on_probe("a", Act::Status(200));
     sleep(30 * S).await;
     assert_eq!((script.probes().len(), gate.polled()), (2, 6));
-}
-
-/// Where a client panics when it is given a probe.
-#[derive(Clone, Copy, Debug)]
-enum Panic {
-    InCall,
-    InFuture,
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_panics_on_probes_fails_them_and_no_more() {
-    for place in [Panic::InCall, Panic::InFuture] {
-        let script = Script::new([refused()]);
-        let inner = script.clone();
-        let panics = Arc::new(Mutex::new(2));
-        let left = panics.clone();
-        let client = service_fn(move |request: Request<ReplayBody<Empty<Bytes>>>| {
-            let is_probe = request.method() == Method::HEAD;
-            let may_panic = || {
-                let mut left = left.lock().unwrap();
-                if *left > 0 {
-                    *left -= 1;
-                    drop(left);
-                    // Without the message that a panic prints.
-                    panic::resume_unwind(Box::new("a probe"));
-                }
-            };
-            if is_probe && matches!(place, Panic::InCall) {
-                may_panic();
-            }
-            let answer = inner.clone().oneshot(request);
-            let left = left.clone();
-            async move {
-                if is_probe && matches!(place, Panic::InFuture) && *left.lock().unwrap() > 0 {
-                    *left.lock().unwrap() -= 1;
-                    panic::resume_unwind(Box::new("a probe"));
-                }
-                answer.await
-            }
-        });
-        let layer = layer(Health::default());
-        let handle = layer.handle();
-        let client = layer.layer(client);
-        let call = async || {
-            let answer = client.clone().oneshot(get("http://a/")).await;
-            assert_eq!(answer.unwrap().status(), 200);
-        };
-        call().await;
-        let left = || *panics.lock().unwrap();
-        while left() > 0 {
-            sleep(MS).await;
-            call().await;
-        }
-        assert_eq!(handle.regions("http://a")[0].state(), RegionState::Ejected);
-        let asked = script.asked();
-        assert_eq!(asked.iter().filter(|region| *region == "a").count(), 1);
-        assert_eq!(tasks(), 1, "{place:?}");
-        // The third probe succeeds.
-        restored(&mut handle.subscribe()).await;
-        assert_eq!(script.probes().len(), 1);
-    }
 }
 
 #[tokio::test(start_paused = true)]
