@@ -21,6 +21,11 @@ use bucket::{Bucket, CEILING, Leave, TOKEN};
 /// region fails nothing is deposited, so a total outage stops being amplified after a handful of
 /// replays, while one dead region out of three costs nothing, for its replays succeed.
 ///
+/// An answer that takes longer than the
+/// [attempt timeout](crate::FailoverLayer::attempt_timeout) is no success in this sense: it deposits
+/// nothing and brings nothing back. Where all regions are overloaded, replays would otherwise pay for
+/// each other and keep them so.
+///
 /// When the bucket is empty the outcome at hand is returned. That has a price: where half of *all*
 /// calls fail in *every* region, success falls from the 87 % that three attempts would reach to
 /// about 56 %, once the tokens of the start are spent. And a client that has had no answers yet can

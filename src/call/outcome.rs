@@ -21,16 +21,28 @@ impl Call {
         reason: Reason,
         now: impl Fn() -> Instant,
     ) -> Option<Served> {
-        self.shared.config.budget.deposit();
-        // What another region would have done as well is not what replays are for.
-        let is_elsewhere = !self.tried().contains(&self.place);
-        if let Some(token) = self.token.take().filter(|_| is_elsewhere) {
-            token.refund();
+        // Late is no success: where all regions are overloaded it would pay for replays that are late
+        // too, and keep them so.
+        if !self.is_late(&now) {
+            self.shared.config.budget.deposit();
+            // What another region would have done as well is not what replays are for.
+            let is_elsewhere = !self.tried().contains(&self.place);
+            if let Some(token) = self.token.take().filter(|_| is_elsewhere) {
+                token.refund();
+            }
         }
         report::budget(|| self.shared.config.budget.available());
         self.note_answer(true);
         self.note_latency(&now);
         self.answered(reason, None, now)
+    }
+
+    /// Whether the answer took longer than a region may take. Only a replay asks the clock: of a first
+    /// attempt it is noticed while it is waited for.
+    fn is_late(&self, now: impl FnOnce() -> Instant) -> bool {
+        let timeout = self.policy.attempt_timeout;
+        self.patient
+            || self.number > 1 && timeout.is_some_and(|timeout| self.elapsed(now()) >= timeout)
     }
 
     /// The region is there, whatever it answered.

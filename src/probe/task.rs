@@ -165,7 +165,7 @@ impl Task {
             if now < self.next_unpaid {
                 return Err(self.next_unpaid);
             }
-            self.next_unpaid = after(now, config.health.rarest());
+            self.next_unpaid = after(now, config.health.unpaid());
         }
         Ok(token)
     }

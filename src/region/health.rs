@@ -118,7 +118,7 @@ impl Health {
     /// within `max`, or on its [ramp](Self::ramp), goes on where it stood.
     ///
     /// After the first of an ejection, probes are paid from the [`Budget`](crate::Budget) as long as it
-    /// stays half full. When it cannot spare a token, one probe in `max` is sent for all regions
+    /// stays half full. When it cannot spare a token, one probe in twice `max` is sent for all regions
     /// together: in an outage of all of them, probes are load too. While all are out the calls
     /// themselves find out about the region that they follow the order to. `max` also bounds what a
     /// `Retry-After` can ask for; that time is made longer by up to a tenth.
@@ -181,9 +181,11 @@ impl Health {
         self.rhythm.map_or(Duration::ZERO, |rhythm| rhythm.cap())
     }
 
-    /// The longest wait, for one client.
-    pub(crate) fn rarest(&self) -> Duration {
-        jittered(self.longest_wait())
+    /// From one probe to the next for which the budget has no token. When all regions are overloaded
+    /// it is on all probes that it has none, and at a call a second from each client a probe in 15 s is
+    /// load enough to keep them so for half as long again.
+    pub(crate) fn unpaid(&self) -> Duration {
+        jittered(self.longest_wait().saturating_mul(2))
     }
 
     /// How long a region is left alone that asks for this. Not less, but not all clients for the same

@@ -331,3 +331,28 @@ async fn a_burst_in_an_outage_finds_what_the_calls_before_it_could_save() {
         assert_eq!(replays, 5, "{quiet} {burst}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_late_brings_nothing_in_and_nothing_back() {
+    let budget = Budget::new(0.5);
+    let layer = forgetful(2, &budget).attempt_timeout(Duration::from_secs(1));
+    let script = Script::default();
+    script.always("a", Act::Hang);
+    for (answer, after) in [(900, 5.0), (1100, 4.0)] {
+        script.always("b", after_ms(answer, 200));
+        assert_eq!(call(&layer, &script).await, 200);
+        assert_eq!(budget.available(), after, "in {answer} ms");
+    }
+    // Nor does a first attempt that goes on because there is nothing to pay another with.
+    while budget.available() >= 1.0 {
+        script.always("b", Act::Status(503));
+        call(&layer, &script).await;
+    }
+    let left = budget.available();
+    script.always("a", after_ms(1100, 200));
+    assert_eq!(call(&layer, &script).await, 200);
+    assert_eq!(budget.available(), left);
+    script.always("a", after_ms(900, 200));
+    assert_eq!(call(&layer, &script).await, 200);
+    assert_eq!(budget.available(), left + 0.5);
+}
