@@ -280,8 +280,7 @@ impl Call {
     }
 
     fn may_move_on(&self) -> bool {
-        let is_raced = matches!(self.hedging, Hedging::UnderWay(_));
-        is_raced || self.may_try_another()
+        !self.patient && self.has_second() || self.may_try_another()
     }
 
     fn may_try_another(&self) -> bool {

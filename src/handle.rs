@@ -91,10 +91,9 @@ impl Handle {
     /// over it comes back as from any ejection, by a probe that succeeds and over the ramp. It is known
     /// by its origin, in the lists of all homes.
     pub fn eject(&self, region: &Region, time: Duration) -> bool {
-        let now = Instant::now();
         let places = self.places_of(region);
         for (region, memory) in &places {
-            memory.hold(&self.health, time, now);
+            memory.hold(&self.health, time);
             self.directory.ejected(region, Reason::ByHand, time);
         }
         if let Some(prober) = self.prober.upgrade() {
@@ -119,7 +118,7 @@ impl Handle {
     }
 
     fn places_of(&self, region: &Region) -> Vec<(Region, Arc<region::Memory>)> {
-        let is_meant = |place: &Region, _: &_| place.origin() == region.origin();
+        let is_meant = |place: &Region, _: &_, _| place.origin() == region.origin();
         self.directory.places(is_meant)
     }
 

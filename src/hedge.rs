@@ -79,7 +79,7 @@ impl Hedge {
         }
     }
 
-    /// A call is not answered yet, and nobody will know when it would have been.
+    /// A call was given up for its hedge, and nobody will know when it would have been answered.
     pub(crate) fn is_late(&self) {
         if let Delay::Measured(latency) = &self.delay {
             latency.is_late();

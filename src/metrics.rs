@@ -1,8 +1,10 @@
 //! Counters and gauges, through the facade of the [`metrics`](https://docs.rs/metrics) crate.
 //!
 //! Install any of its recorders; without one nothing is kept. Call [`describe`] once after that to
-//! give the recorder the units and texts below. Labels are regions as named in the set, and reasons:
-//! there are few of each, and nothing that callers write is among them.
+//! give the recorder the units and texts below. Labels are reasons and regions, by name or else by
+//! origin. There are as many of them as are in use: where regions are discovered a home that is not in
+//! its own list is one too, so keep [`Discovery::hosts`](crate::Discovery::hosts) narrow if callers
+//! choose whom to call. Nothing else that callers write is among the labels.
 //!
 //! | metric | kind | labels | counts |
 //! |---|---|---|---|
@@ -14,14 +16,14 @@
 //! | `tower_failover.hedges.won` | counter | `tower_failover.region` | hedges answered first, by the region that was overtaken |
 //! | `tower_failover.ejections` | counter | `tower_failover.region`, `error.type` | regions taken out |
 //! | `tower_failover.restorations` | counter | `tower_failover.region` | regions taken back |
-//! | `tower_failover.probes` | counter | `tower_failover.region`, `http.response.status_code` | probes that ended; the label is absent where none was answered |
+//! | `tower_failover.probes` | counter | `tower_failover.region`, `http.response.status_code` | probes that ended; the label is absent where there was no answer, or the client was not ready to send it |
 //! | `tower_failover.budget` | gauge | | tokens in the retry budget of the layer that last used it |
-//! | `tower_failover.discoveries` | counter | `tower_failover.home`, `tower_failover.outcome` | lists of regions: `refreshed`, or `failed` to come |
-//! | `tower_failover.regions.refused` | counter | `tower_failover.home` | entries of lists that were malformed or not trusted |
+//! | `tower_failover.discoveries` | counter | `tower_failover.outcome` | lists of regions, pushed ones too: `refreshed`, or `failed` to come |
+//! | `tower_failover.regions.refused` | counter | | entries of lists that were malformed or not trusted |
 //!
 //! `http.request.resend_count`, `error.type` and `http.response.status_code` are those of
 //! OpenTelemetry's [semantic conventions for HTTP](https://opentelemetry.io/docs/specs/semconv/http/).
-//! `error.type` is a status, or the text of a [`Reason`](crate::classify::Reason) with underscores.
+//! `error.type` is a status, or the text of a [`Reason`] with underscores.
 //! A client span belongs below this layer, one for each attempt; there the resend count is
 //! [`Attempt::number`](crate::Attempt::number) less one.
 
@@ -30,11 +32,7 @@ use std::fmt::Display;
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use http::StatusCode;
 
-use crate::{
-    classify::Reason,
-    region::{Origin, Region},
-    report::Stop,
-};
+use crate::{classify::Reason, region::Region, report::Stop};
 
 const ATTEMPTS: &str = "tower_failover.attempts";
 const FAILED: &str = "tower_failover.attempts.failed";
@@ -50,7 +48,6 @@ const DISCOVERIES: &str = "tower_failover.discoveries";
 const REFUSED: &str = "tower_failover.regions.refused";
 
 const REGION: &str = "tower_failover.region";
-const HOME: &str = "tower_failover.home";
 const ERROR_TYPE: &str = "error.type";
 
 /// Gives the recorder that is installed the texts of all metrics.
@@ -65,7 +62,7 @@ pub fn describe() {
         (EJECTIONS, "Regions taken out"),
         (RESTORATIONS, "Regions taken back"),
         (PROBES, "Probes of regions that are out"),
-        (DISCOVERIES, "Lists of regions asked for"),
+        (DISCOVERIES, "Lists of regions that came, or failed to"),
         (REFUSED, "Entries of lists of regions that were refused"),
     ] {
         describe_counter!(name, Unit::Count, text);
@@ -131,16 +128,18 @@ pub(crate) fn probed(region: &Region, status: Option<StatusCode>) {
 
 /// Allocates nothing.
 pub(crate) fn budget(tokens: f64) {
-    gauge!(BUDGET).set(tokens);
+    // There is no level where there is no limit.
+    if tokens.is_finite() {
+        gauge!(BUDGET).set(tokens);
+    }
 }
 
-pub(crate) fn discovery(home: Option<&Origin>, outcome: &'static str) {
-    let home = home.map_or("", Origin::as_str).to_owned();
-    counter!(DISCOVERIES, HOME => home, "tower_failover.outcome" => outcome).increment(1);
+pub(crate) fn discovery(outcome: &'static str) {
+    counter!(DISCOVERIES, "tower_failover.outcome" => outcome).increment(1);
 }
 
-pub(crate) fn region_refused(home: &Origin, refused: usize) {
-    counter!(REFUSED, HOME => home.as_str().to_owned()).increment(refused as u64);
+pub(crate) fn regions_refused(refused: usize) {
+    counter!(REFUSED).increment(refused as u64);
 }
 
 fn name(region: &Region) -> String {

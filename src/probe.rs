@@ -42,6 +42,12 @@ impl Prober {
         if !self.is_wanted.load(Ordering::Relaxed) {
             return;
         }
+        // Who probes nothing only takes back what was held out by hand; the rest is for a layer with
+        // other settings that shares these regions.
+        let is_off = shared.config.health.is_off();
+        if is_off && !shared.directory.is_work_left(is_off) {
+            return;
+        }
         // Elsewhere there is no task, but there may be a later call that is in a runtime.
         let Ok(runtime) = runtime::Handle::try_current() else {
             return;
@@ -52,11 +58,12 @@ impl Prober {
             self.wake.notify_one();
             return;
         }
-        // Not under the lock: a runtime that shuts down drops the task at once.
         let running = Running(Arc::downgrade(&shared.prober));
-        let task = Task::new(Arc::downgrade(shared), client());
-        let task = runtime.spawn(task.run(self.wake.clone(), running));
+        let task = Task::new(shared, client());
+        // Under the lock, so that the handle that stays is that of the last task. A runtime that shuts
+        // down drops a task at once, which takes no lock.
         let mut slot = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = runtime.spawn(task.run(self.wake.clone(), running));
         *slot = Some(task.abort_handle());
     }
 }
@@ -84,12 +91,16 @@ struct Running(Weak<Prober>);
 
 impl Running {
     /// Ends the task, unless a region went out meanwhile.
-    fn may_end(&mut self, directory: &Directory) -> bool {
+    fn may_end(&mut self, directory: &Directory, is_off: bool) -> bool {
         if let Some(prober) = self.0.upgrade() {
             // What was done by those who saw the task running before this is seen after it.
             prober.is_running.swap(false, Ordering::AcqRel);
-            if directory.is_any_out() && !prober.is_running.swap(true, Ordering::AcqRel) {
+            if directory.is_work_left(is_off) && !prober.is_running.swap(true, Ordering::AcqRel) {
                 return false;
+            }
+            // For a layer with other settings.
+            if is_off && directory.is_work_left(false) {
+                prober.is_wanted.store(true, Ordering::Release);
             }
         }
         self.0 = Weak::new();

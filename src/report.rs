@@ -278,7 +278,7 @@ pub(crate) fn probe_refused() {
 
 pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Duration>) {
     #[cfg(feature = "metrics")]
-    metrics::discovery(Some(home), "refreshed");
+    metrics::discovery("refreshed");
     info!(
         target: TARGET,
         %home,
@@ -290,13 +290,13 @@ pub(crate) fn regions_refreshed(home: &Origin, regions: usize, ttl: Option<Durat
 
 pub(crate) fn discovery_failed(error: &DiscoveryError, wait: Option<Duration>) {
     #[cfg(feature = "metrics")]
-    metrics::discovery(error.home(), "failed");
+    metrics::discovery("failed");
     info!(target: TARGET, %error, retry_ms = wait.map(millis), "discovery failed");
 }
 
 pub(crate) fn region_refused(home: &Origin, refused: usize, first: Option<&Refusal>) {
     #[cfg(feature = "metrics")]
-    metrics::region_refused(home, refused);
+    metrics::regions_refused(refused);
     match first {
         Some(reason) => warn!(target: TARGET, %home, refused, %reason, "region refused"),
         None => warn!(target: TARGET, %home, refused, reason = "malformed", "region refused"),

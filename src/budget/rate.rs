@@ -21,6 +21,9 @@ pub(super) struct Rate {
     since: AtomicU64,
     /// The cap that follows from the last measurement, 0 before the first.
     cap: AtomicU64,
+    /// That of the count before. Callers who wait for a region that does not answer make no calls: just
+    /// when replays are needed the rate falls, and the tokens must not go with it.
+    before: AtomicU64,
 }
 
 impl Rate {
@@ -30,6 +33,7 @@ impl Rate {
             calls: AtomicU64::new(0),
             since: AtomicU64::new(0),
             cap: AtomicU64::new(0),
+            before: AtomicU64::new(0),
         }
     }
 
@@ -40,10 +44,11 @@ impl Rate {
     }
 
     pub(super) fn cap(&self) -> u64 {
-        self.cap.load(Ordering::Relaxed).max(FLOOR)
+        let cap = self.cap.load(Ordering::Relaxed);
+        cap.max(self.before.load(Ordering::Relaxed)).max(FLOOR)
     }
 
-    /// The cap for the rate of calls since the count began. A count goes on for at least a second, and
+    /// The cap for the rate of calls, since the count began or in the count before. A count goes on for at least a second, and
     /// what was called in less than that counts as the calls of a second.
     pub(super) fn measure(&self, now: Instant) -> u64 {
         let now = now.saturating_duration_since(self.begin).as_nanos();
@@ -66,7 +71,8 @@ impl Rate {
             // for a second finds that another has taken it.
             let calls = self.calls.swap(0, Ordering::Relaxed);
             // A store would do, but loom may order one before what it replaces (tokio-rs/loom#389).
-            self.cap.swap(cap(calls), Ordering::Relaxed);
+            let before = self.cap.swap(cap(calls), Ordering::Relaxed);
+            self.before.swap(before, Ordering::Relaxed);
         }
         self.cap()
     }

@@ -10,7 +10,7 @@ use crate::{
     classify::{FailureKind, Reason},
     config::Shared,
     region::Region,
-    report,
+    report::{self, Served},
 };
 
 /// What a call knows of its hedge.
@@ -23,6 +23,16 @@ pub(super) enum Hedging {
     /// that was set for it would fire for no reason.
     Possible(Option<Duration>),
     UnderWay(Box<Rival>),
+    /// There was one, which came to nothing.
+    Failed,
+    /// There was time for one, but no other reason.
+    Missed,
+}
+
+impl Hedging {
+    fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
 }
 
 /// The second of two attempts that are under way.
@@ -66,18 +76,26 @@ impl Call {
 
     /// Decides on a second request, and pays it. There is no other occasion.
     pub(crate) fn hedge(&mut self, now: Instant) -> Option<Second> {
-        self.hedging = Hedging::Off;
+        self.hedging = Hedging::Missed;
         let Shared { config, .. } = &*self.shared;
-        if let Some(hedge) = &config.hedge {
-            hedge.is_late();
-        }
         if self.left(now).is_some_and(|left| left <= self.min_time) {
             return None;
         }
         let board = self.board();
         let place = board.second(&config.health, self.home, self.place, now)?;
-        let token = config.budget.withdraw_spare()?;
-        Some(Second { place, token })
+        let token = config.budget.withdraw_spare();
+        report::budget(|| config.budget.available());
+        if token.is_none() {
+            // What the budget cannot pay for must still be found out.
+            let memory = board.memory(self.place);
+            if let Some(wait) = memory.is_late(&config.health, now) {
+                self.ejected(self.place, Reason::Overtaken, wait, now);
+            }
+        }
+        Some(Second {
+            place,
+            token: token?,
+        })
     }
 
     /// Where the second request goes, and its number.
@@ -134,6 +152,10 @@ impl Call {
         if let Some(wait) = overtaken.ejected {
             self.ejected(self.place, Reason::Overtaken, wait, now);
         }
+        if let (Some(hedge), true) = (&self.shared.config.hedge, overtaken.is_first) {
+            // One of a row: what a region that has gone silent would have taken is no latency.
+            hedge.is_late();
+        }
         let rival = self.take_rival();
         let token = self.take_place_of_first(rival);
         if overtaken.is_telling {
@@ -166,6 +188,26 @@ impl Call {
             }
             Cause::WrongRegion(_) => self.past().wrong = Some(rival.place),
         }
+        self.hedging = Hedging::Failed;
+    }
+
+    /// Whether there is an answer if the current attempt gives none.
+    pub(super) fn has_second(&self) -> bool {
+        matches!(self.hedging, Hedging::UnderWay(_) | Hedging::Failed)
+    }
+
+    /// The first request gave no answer: puts it before the second one's in the record.
+    pub(crate) fn first_gave_nothing(&mut self, cause: &Cause, now: Instant) {
+        let second = self.past().records.pop();
+        self.record(cause.reason(), cause.kind(), now);
+        self.past().records.extend(second);
+    }
+
+    /// Where the second request's answer comes from.
+    pub(crate) fn served_by_second(&mut self) -> Served {
+        let records = self.take_records();
+        let last = records.last().expect("the second request is on record");
+        Served::new(last.region().clone(), records)
     }
 
     /// The second request, while there is one: where, and when it was sent.
@@ -187,9 +229,9 @@ impl Call {
         }
     }
 
-    /// The call succeeded at an attempt that may still be hedged.
+    /// The call succeeded at an attempt that could be hedged.
     pub(super) fn note_latency(&self, now: impl FnOnce() -> Instant) {
-        if let (Some(hedge), Hedging::Possible(_)) = (&self.shared.config.hedge, &self.hedging) {
+        if let (Some(hedge), false) = (&self.shared.config.hedge, self.hedging.is_off()) {
             hedge.answered(|| {
                 self.sent
                     .map_or(Duration::ZERO, |sent| now().saturating_duration_since(sent))

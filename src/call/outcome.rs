@@ -98,7 +98,7 @@ impl Call {
         };
         let failed = self.failed_attempt(failure, sent);
         let (board, health) = (self.board(), &self.shared.config.health);
-        if let Some(wait) = board.failed(health, place, &failed, now) {
+        if let Some(wait) = board.failed(health, self.home, place, &failed, now) {
             self.ejected(place, failure.reason(), wait, now);
         }
     }
@@ -120,8 +120,7 @@ impl Call {
         } = &*self.shared;
         let board = self.board();
         self.shared.ejected(board.region(place), reason, wait);
-        let is_out = |place| board.is_out(&config.health, place, now);
-        if board.candidates(self.home).all(is_out) {
+        if board.is_all_out(&config.health, self.home, now) {
             directory.all_out(self.home().origin());
         }
     }
@@ -140,6 +139,11 @@ impl Call {
         now: Instant,
     ) -> Error {
         self.record(cause.reason(), cause.kind(), now);
+        self.exhausted(stop, source)
+    }
+
+    /// Ends the call with the error of the attempt recorded last.
+    pub(crate) fn exhausted(&mut self, stop: Stop, source: Option<BoxError>) -> Error {
         let unsent = |record: &AttemptRecord| record.failure() == Some(FailureKind::NeverSent);
         let mut records = self.past.iter().flat_map(|past| &past.records);
         let kind = if records.all(unsent) {
@@ -203,7 +207,7 @@ impl Call {
         self.past().records.push(record);
     }
 
-    fn take_records(&mut self) -> Vec<AttemptRecord> {
+    pub(super) fn take_records(&mut self) -> Vec<AttemptRecord> {
         std::mem::take(&mut self.past().records)
     }
 

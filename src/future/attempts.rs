@@ -46,6 +46,8 @@ pin_project! {
         search: Option<Flight>,
         // A second request is under way beside the attempt.
         hedge: Option<Pin<Box<S::Future>>>,
+        // It came to nothing, which is still the answer if the attempt gives none.
+        second: Option<Box<FailedAttempt<S::Response>>>,
     }
 }
 
@@ -156,6 +158,7 @@ where
             replays,
             search: None,
             hedge: None,
+            second: None,
         }
     }
 }
@@ -224,6 +227,7 @@ where
                 this.keeper.release();
                 *this.search = None;
                 *this.hedge = None;
+                *this.second = None;
                 return Poll::Ready(result);
             }
         }
@@ -364,6 +368,10 @@ where
                 self.timer.set(Some(sleep(half)));
             }
             Err(why) => {
+                if let Some(second) = self.second.take() {
+                    self.call.note_failure(&cause, now);
+                    return Some(self.end_with_second(*second, &cause, why, now));
+                }
                 // Nowhere else to go, so the attempt is worth more than no attempt.
                 self.call.stay(&cause, now);
                 self.call.give_up(why);
@@ -517,6 +525,7 @@ where
         let timer = (!next.wait.is_zero()).then(|| sleep(next.wait));
         self.call.move_on(cause, next, now);
         self.timer.set(timer);
+        *self.second = None;
         self.state.set(State::Backoff);
     }
 

@@ -1,9 +1,4 @@
-use std::{
-    future::pending,
-    panic::AssertUnwindSafe,
-    pin::pin,
-    sync::{Arc, Weak},
-};
+use std::{future::pending, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use futures_util::{
     future::{BoxFuture, Either, FutureExt, select},
@@ -22,14 +17,16 @@ use crate::{
     client::{Client, Probe},
     config::{Config, Shared},
     region::{Memory, Region},
+    regions::Directory,
     report, request,
     time::after,
 };
 
 /// Probes the regions of a layer until none is out.
 pub(super) struct Task {
-    /// Between two events nothing of the layer is held, so that it can end.
-    shared: Weak<Shared>,
+    /// Those of the layer or service whose call began it, which may be gone before the others.
+    config: Config,
+    directory: Arc<Directory>,
     client: Arc<dyn Client>,
     probes: FuturesUnordered<BoxFuture<'static, Probed>>,
     /// The regions of these probes.
@@ -57,9 +54,10 @@ struct Probed {
 }
 
 impl Task {
-    pub(super) fn new(shared: Weak<Shared>, client: Arc<dyn Client>) -> Self {
+    pub(super) fn new(shared: &Shared, client: Arc<dyn Client>) -> Self {
         Self {
-            shared,
+            config: shared.config.clone(),
+            directory: shared.directory.clone(),
             client,
             probes: FuturesUnordered::new(),
             under_way: Vec::new(),
@@ -67,15 +65,11 @@ impl Task {
         }
     }
 
-    /// Runs until no region is out, or the layer is gone. `wake` tells of another region that is.
+    /// Runs until no region is out. `wake` tells of another region that is.
     pub(super) async fn run(mut self, wake: Arc<Notify>, mut running: Running) {
-        while let Some(shared) = self.shared.upgrade() {
-            if !shared.directory.is_any_out() && running.may_end(&shared.directory) {
-                return;
-            }
-            let next = self.start_probes(&shared);
-            drop(shared);
-
+        let is_off = self.config.health.is_off();
+        while self.directory.is_work_left(is_off) || !running.may_end(&self.directory, is_off) {
+            let next = self.start_probes();
             if let Some(probed) = self.next_event(next, &wake).await {
                 self.conclude(probed);
             }
@@ -103,21 +97,21 @@ impl Task {
     }
 
     /// Sends the probes that are due. Says when the next one is.
-    fn start_probes(&mut self, shared: &Shared) -> Option<Instant> {
-        let health = &shared.config.health;
+    fn start_probes(&mut self) -> Option<Instant> {
+        let is_off = self.config.health.is_off();
         let now = Instant::now();
         let mut next: Option<Instant> = None;
-        for candidate in self.candidates(shared) {
+        for candidate in self.candidates() {
             let at = if candidate.at > now {
                 candidate.at
-            } else if health.is_off() {
+            } else if is_off {
                 // It was held out by hand, and nothing is probed.
-                restore(shared, &candidate);
+                self.restore(&candidate);
                 continue;
             } else {
-                match self.pay(&shared.config, &candidate, now) {
+                match self.pay(&candidate, now) {
                     Ok(token) => {
-                        self.send(&shared.config, candidate, token);
+                        self.send(candidate, token);
                         continue;
                     }
                     Err(later) => later,
@@ -129,9 +123,9 @@ impl Task {
     }
 
     /// The regions that may be probed, the one first that has waited longest.
-    fn candidates(&self, shared: &Shared) -> Vec<Candidate> {
+    fn candidates(&self) -> Vec<Candidate> {
         let is_idle = |memory: &Arc<Memory>| !self.under_way.iter().any(|m| Arc::ptr_eq(m, memory));
-        let out = shared.directory.places(|_, memory| memory.is_out());
+        let out = self.directory.work(self.config.health.is_off());
         let mut candidates: Vec<_> = out
             .into_iter()
             .filter(|(_, memory)| is_idle(memory))
@@ -151,28 +145,25 @@ impl Task {
 
     /// Takes a token for a probe that is not the first; says how long it has to wait when there is
     /// none to spare.
-    fn pay(
-        &mut self,
-        config: &Config,
-        candidate: &Candidate,
-        now: Instant,
-    ) -> Result<Option<Withdrawal>, Instant> {
+    fn pay(&mut self, candidate: &Candidate, now: Instant) -> Result<Option<Withdrawal>, Instant> {
         if !candidate.is_repeated {
             return Ok(None);
         }
-        let token = config.budget.withdraw_spare();
+        let Config { budget, health, .. } = &self.config;
+        let token = budget.withdraw_spare();
+        report::budget(|| budget.available());
         if token.is_none() {
             if now < self.next_unpaid {
                 return Err(self.next_unpaid);
             }
-            self.next_unpaid = after(now, config.health.unpaid());
+            self.next_unpaid = after(now, health.unpaid());
         }
         Ok(token)
     }
 
-    fn send(&mut self, config: &Config, candidate: Candidate, mut token: Option<Withdrawal>) {
+    fn send(&mut self, candidate: Candidate, mut token: Option<Withdrawal>) {
         let Candidate { region, memory, .. } = candidate;
-        let (method, path) = config.health.probe_request();
+        let (method, path) = self.config.health.probe_request();
         let mut request = Request::new(());
         *request.method_mut() = method.clone();
         *request.uri_mut() = request::uri(region.origin(), path.clone());
@@ -181,7 +172,7 @@ impl Task {
             token.sent();
         }
         self.under_way.push(memory.clone());
-        let (client, within) = (self.client.clone(), config.health.probe_timeout());
+        let (client, within) = (self.client.clone(), self.config.health.probe_timeout());
         let sent = Instant::now();
         let probe = async move {
             // A client that panics tells no more than one that fails.
@@ -198,6 +189,12 @@ impl Task {
         self.probes.push(probe.boxed());
     }
 
+    fn restore(&self, candidate: &Candidate) {
+        if candidate.memory.release(Instant::now()) {
+            self.directory.restored(&candidate.region);
+        }
+    }
+
     fn conclude(&mut self, probed: Probed) {
         let Probed {
             region,
@@ -207,12 +204,9 @@ impl Task {
             token,
         } = probed;
         self.under_way.retain(|known| !Arc::ptr_eq(known, &memory));
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
         let Config {
             health, classifier, ..
-        } = &shared.config;
+        } = &self.config;
         let sign = Sign::of(&result, &**classifier);
         let status = match result {
             Probe::Answered(status) => Some(status),
@@ -226,7 +220,7 @@ impl Task {
                     token.refund();
                 }
                 if memory.probe_succeeded(health, sent, now) {
-                    shared.directory.restored(&region);
+                    self.directory.restored(&region);
                 }
             }
             Sign::None => {
@@ -260,11 +254,5 @@ impl Sign {
                 _ => Self::Trouble,
             },
         }
-    }
-}
-
-fn restore(shared: &Shared, candidate: &Candidate) {
-    if candidate.memory.release(Instant::now()) {
-        shared.directory.restored(&candidate.region);
     }
 }

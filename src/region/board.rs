@@ -122,7 +122,7 @@ impl Board {
         (place.unwrap_or(home), Some(now))
     }
 
-    /// Where to go after the `tried` places failed.
+    /// Where to go after the `tried` places failed. Not to one that is out, unless all are.
     pub(crate) fn next(
         &self,
         health: &Health,
@@ -131,7 +131,9 @@ impl Board {
         now: Instant,
     ) -> Option<usize> {
         let untried = self.set.candidates(home).filter(|p| !tried.contains(p));
-        self.choose(untried, health, now)
+        let place = self.choose(untried, health, now)?;
+        let is_dead_end = self.is_out(health, place, now) && !self.is_all_out(health, home, now);
+        (!is_dead_end).then_some(place)
     }
 
     /// Where a second request goes beside the one to `place`: to a region that would get it anyway.
@@ -213,14 +215,22 @@ impl Board {
         self.memories[place].answered(health, success, sent)
     }
 
+    /// Whether all places that may serve a request of this home are out.
+    pub(crate) fn is_all_out(&self, health: &Health, home: usize, now: Instant) -> bool {
+        let mut candidates = self.set.candidates(home);
+        candidates.all(|place| self.is_out(health, place, now))
+    }
+
     pub(crate) fn failed(
         &self,
         health: &Health,
+        home: usize,
         place: usize,
         failure: &Failed,
         now: Instant,
     ) -> Option<Duration> {
-        self.memories[place].failed(health, failure, now)
+        let all_out = self.is_all_out(health, home, now);
+        self.memories[place].failed(health, failure, all_out, now)
     }
 
     pub(crate) fn rest(

@@ -20,19 +20,21 @@ const FIRST_SHARE: f64 = 0.1;
 ///
 /// Outcomes are remembered per region and shared by all clones of a layer. A connect failure ejects
 /// a region at once; `502`, `503`, `504`, resets and timeouts do so when
-/// [`consecutive`](Self::consecutive) of them follow each other. A `500`, or an error that is not
-/// recognised, counts only if it came from another path than the last one, so that one request that
-/// always fails ejects nothing. A success clears the record.
+/// [`consecutive`](Self::consecutive) of them follow each other. Any other status of 500 or above that
+/// is a failure, or an error that is not recognised, counts only if it came from another path than the
+/// last one, so that one request that always fails ejects nothing. A success clears the record.
 ///
 /// An ejected region is passed over, unless all are out: then the order counts again, for a dead end
 /// is worse than a try. No call is spent on finding out whether it is back. While a region is out,
 /// and only then, one background task per layer [probes](Self::probe) it through the wrapped client,
 /// [now and then](Self::probe_every). Any answer below 500 is a sign of life; traffic then comes home
-/// over a [ramp](Self::ramp), and a failure that counts on the ramp ejects the region again, for
-/// longer.
+/// over a [ramp](Self::ramp). A failure that counts ejects the region again on the ramp, for longer,
+/// unless ten calls succeeded there for it.
 ///
-/// The task runs on the Tokio runtime of the call that began it. It ends with the last ejection, or
-/// with the last clone of the layer and of the services made by it.
+/// The task runs on the Tokio runtime of the call that began it, with the settings and the client of
+/// that call's layer. It ends with the last ejection, or with the last clone of the layer and of the
+/// services made by it. A region without another that calls could go to is not probed: they go there
+/// all the same.
 ///
 /// # Defaults
 ///
@@ -87,8 +89,9 @@ impl Health {
     ///
     /// It goes through the wrapped client, and carries nothing of any caller: no header, no
     /// credentials, no body. What a layer inside adds to each request it adds to this one too. Any
-    /// answer below 500 within 2 s is a sign of life, `404` and `401` as well, so a path that is not
-    /// served does as long as it is the service that says so. Where a gateway answers by itself,
+    /// answer below 500 within 2 s is a sign of life (within the longest wait of
+    /// [`probe_every`](Self::probe_every) where that is shorter, but not less than 0.5 s), `404` and `401`
+    /// as well, so a path that is not served does as long as it is the service that says so. Where a gateway answers by itself,
     /// name a path that it passes on.
     ///
     /// A path that does not begin with a slash, and the method `CONNECT`, are refused: that is logged,
@@ -121,7 +124,7 @@ impl Health {
     /// stays half full. When it cannot spare a token, one probe in twice `max` is sent for all regions
     /// together: in an outage of all of them, probes are load too. While all are out the calls
     /// themselves find out about the region that they follow the order to. `max` also bounds what a
-    /// `Retry-After` can ask for; that time is made longer by up to a tenth.
+    /// `Retry-After` can ask for; that time is made longer by up to a third.
     ///
     /// No effect after [`off`](Self::off).
     ///
@@ -192,7 +195,7 @@ impl Health {
     /// time; and not for ever.
     pub(super) fn rest(&self, wish: Duration) -> Duration {
         let wait = wish.min(self.longest_wait());
-        scaled(wait, 1.0 + fastrand::f64() / 10.0)
+        scaled(wait, 1.0 + fastrand::f64() / 3.0)
     }
 
     /// For how long after its return a region that fails again counts as the same trouble.
@@ -213,7 +216,7 @@ impl Health {
     }
 
     pub(crate) fn probe_timeout(&self) -> Duration {
-        PROBE_TIMEOUT.min(self.longest_wait().max(MIN_WAIT))
+        self.longest_wait().clamp(PROBE_TIMEOUT / 4, PROBE_TIMEOUT)
     }
 
     pub(crate) fn probe_request(&self) -> (&Method, &PathAndQuery) {

@@ -37,6 +37,10 @@ const HELD: u64 = 3;
 /// It came back, so many nanoseconds after the epoch.
 const RAMP: u64 = 4;
 
+/// How many successes on the ramp make up for one failure. Else a region with a few errors in a thousand
+/// calls would never be back for a client that makes hundreds in a second.
+const TOLERANCE: u32 = 10;
+
 /// How often in a row a region's answers may come later than those to hedges: being late now and then
 /// is what hedges are for (Cosmos DB's clients count to five as well).
 const OVERTAKEN: u32 = 5;
@@ -52,6 +56,8 @@ pub(crate) struct Overtaken {
     /// Whether it adds to what is known, so that the budget must not keep it from being found out: one
     /// of the few that eject a region, save the first.
     pub(crate) is_telling: bool,
+    /// Whether it is the first since an answer of the region's came first.
+    pub(crate) is_first: bool,
 }
 
 /// How a region stands with those who choose one.
@@ -76,6 +82,11 @@ struct Record {
     ejection: Option<Ejection>,
     /// When the region was last back after an ejection.
     restored: Option<Instant>,
+    /// How many calls succeeded there since, and how many failed, while it was on the ramp.
+    succeeded_since: u32,
+    failed_since: u32,
+    /// Whether it was taken back by hand.
+    is_forgiven: bool,
     /// How many ejections and probes failed since it was last well for long, and so how far the wait
     /// has grown.
     failed: u32,
@@ -109,7 +120,7 @@ impl Failed {
 impl Record {
     /// How often the region has failed lately, if it has.
     fn same_trouble(&self, health: &Health, now: Instant) -> Option<u32> {
-        let back = self.restored?;
+        let back = self.restored.filter(|_| !self.is_forgiven)?;
         (now < after(back, health.trial())).then_some(self.failed)
     }
 }
@@ -157,6 +168,11 @@ impl Memory {
     /// Whether the region is out. No lock, no clock.
     pub(crate) fn is_out(&self) -> bool {
         matches!(self.word(), OUT | HELD)
+    }
+
+    /// Whether the region is out because somebody said so. No lock, no clock.
+    pub(crate) fn is_held(&self) -> bool {
+        self.word() == HELD
     }
 
     /// How the region stands. No lock.
@@ -219,7 +235,9 @@ impl Memory {
                     record.silent_since = None;
                     record.weak = None;
                     // Until the ramp is over the word tells when it began.
-                    if !self.is_on_ramp(health, Instant::now()) {
+                    if self.is_on_ramp(health, Instant::now()) {
+                        record.succeeded_since = record.succeeded_since.saturating_add(1);
+                    } else {
                         self.set(CLEAR);
                     }
                 }
@@ -232,11 +250,13 @@ impl Memory {
         matches!(self.standing(health, now), Standing::Partly(_))
     }
 
-    /// An attempt failed; says how long until the first probe, when that ejects the region.
+    /// An attempt failed; says how long until the first probe, when that ejects the region. `all_out` is
+    /// whether calls go there only because all regions are out.
     pub(super) fn failed(
         &self,
         health: &Health,
         failure: &Failed,
+        all_out: bool,
         now: Instant,
     ) -> Option<Duration> {
         if health.is_off() || failure.blame == Blame::None {
@@ -251,7 +271,7 @@ impl Memory {
             // Calls that were under way when the region went out say nothing new. Those that follow the
             // order because all regions are out say what a probe would.
             let is_news = !failure.is_from_before(Some(ejection.since));
-            if self.word() == OUT && is_news && failure.blame != Blame::Weak {
+            if all_out && self.word() == OUT && is_news && failure.blame != Blame::Weak {
                 ejection.next_probe = ejection.next_probe.max(after(now, wait));
             }
             return None;
@@ -264,7 +284,13 @@ impl Memory {
         let enough = match failure.blame {
             // A weak vote never ejects alone, however few are enough.
             Blame::Weak => health.enough().max(2),
-            _ if self.is_on_ramp(health, now) => 1,
+            _ if self.is_on_ramp(health, now) => {
+                record.failed_since = record.failed_since.saturating_add(1);
+                match record.failed_since.saturating_mul(TOLERANCE) > record.succeeded_since {
+                    true => 1,
+                    false => health.enough(),
+                }
+            }
             _ => health.enough(),
         };
         if record.failures < enough {
@@ -297,6 +323,7 @@ impl Memory {
             return Overtaken {
                 ejected: Some(wait),
                 is_telling,
+                is_first: false,
             };
         }
         if self.is_clear() {
@@ -305,7 +332,22 @@ impl Memory {
         Overtaken {
             ejected: None,
             is_telling,
+            is_first: record.overtaken == 1,
         }
+    }
+
+    /// A call to the region was late, and could not be hedged; says how long until the first probe, when
+    /// that is the last of many that ejects the region.
+    pub(crate) fn is_late(&self, health: &Health, now: Instant) -> Option<Duration> {
+        if self.is_clear() || health.is_off() {
+            return None;
+        }
+        let mut record = self.lock();
+        let is_silent = |since| now >= after(since, SILENCE);
+        let is_enough = record.ejection.is_none()
+            && record.overtaken >= OVERTAKEN
+            && record.silent_since.is_some_and(is_silent);
+        is_enough.then(|| self.condemn(&mut record, health, Reason::Overtaken, now))
     }
 
     /// Ejects the region for what it did.
@@ -364,8 +406,10 @@ impl Memory {
     }
 
     /// Takes the region out for this long, whatever is known of it.
-    pub(crate) fn hold(&self, health: &Health, time: Duration, now: Instant) {
+    pub(crate) fn hold(&self, health: &Health, time: Duration) {
         let mut record = self.lock();
+        // Under the lock, so that no probe is sent later that is from before.
+        let now = Instant::now();
         record.failed = record.same_trouble(health, now).unwrap_or(0);
         self.eject(&mut record, Reason::ByHand, now, time);
         self.set(HELD);
@@ -374,9 +418,12 @@ impl Memory {
     /// Takes the region back at once, and forgets what is on record; says whether it was not in.
     pub(crate) fn release(&self, now: Instant) -> bool {
         let mut record = self.lock();
+        if self.is_clear() {
+            return false;
+        }
         let was_away = self.word() > SUSPECT;
-        record.failed = 0;
         self.restore(&mut record, Duration::ZERO, now);
+        record.is_forgiven = true;
         was_away
     }
 
@@ -415,7 +462,9 @@ impl Memory {
         let failed = record.failed.saturating_add(1);
         match &mut record.ejection {
             Some(ejection) if ejection.since <= sent => {
-                ejection.next_probe = after(now, health.wait(failed));
+                // Later, if the region has asked for that meanwhile.
+                let next = after(now, health.wait(failed));
+                ejection.next_probe = ejection.next_probe.max(next);
                 record.failed = failed;
                 // Whoever held it out said for how long, and that is over.
                 self.set(OUT);

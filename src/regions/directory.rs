@@ -52,16 +52,17 @@ impl Directory {
         }
     }
 
-    /// All regions that match, with what is remembered of them.
+    /// All regions of which that is so, with what is remembered of them. It is told whether there is
+    /// another that calls could go to.
     pub(crate) fn places(
         &self,
-        is_meant: impl Fn(&Region, &Memory) -> bool,
+        is_so: impl Fn(&Region, &Memory, bool) -> bool,
     ) -> Vec<(Region, Arc<Memory>)> {
         let mut places: Vec<(Region, Arc<Memory>)> = Vec::new();
         let mut add = |board: &Board| {
             for (region, memory) in board.memories() {
                 let is_new = || places.iter().all(|(_, known)| !Arc::ptr_eq(known, memory));
-                if is_meant(region, memory) && is_new() {
+                if is_so(region, memory, board.len() > 1) && is_new() {
                     places.push((region.clone(), memory.clone()));
                 }
             }
@@ -71,6 +72,18 @@ impl Directory {
             homes.each_board(add);
         }
         places
+    }
+
+    /// The regions that are out and have to be brought back: those held out by hand, and unless health is
+    /// off all that are out. An only region is not missed, for calls go there all the same.
+    pub(crate) fn work(&self, is_off: bool) -> Vec<(Region, Arc<Memory>)> {
+        self.places(|_, memory, has_other| {
+            memory.is_held() || memory.is_out() && has_other && !is_off
+        })
+    }
+
+    pub(crate) fn is_work_left(&self, is_off: bool) -> bool {
+        !self.work(is_off).is_empty()
     }
 
     /// Tells everybody that a region is out, for this long at least.
@@ -96,11 +109,6 @@ impl Directory {
         self.announcer.tell(|| Change::Restored {
             region: region.clone(),
         });
-    }
-
-    /// Whether a region is out.
-    pub(crate) fn is_any_out(&self) -> bool {
-        !self.places(|_, memory| memory.is_out()).is_empty()
     }
 
     /// What serves a request, or `None` when it is none of the layer's business.

@@ -180,10 +180,10 @@ impl Place {
 }
 
 fn layer(home: &Server, other: &Server) -> FailoverLayer {
-    let short = Duration::from_millis(1);
+    let (short, never) = (Duration::from_millis(1), Duration::from_secs(3600));
     FailoverLayer::new(Regions::fixed([home.origin(), other.origin()]).expect("valid origins"))
         .backoff(Backoff::exponential(short, short))
-        .health(Health::default().consecutive(1))
+        .health(Health::default().consecutive(1).probe_every(never, never))
         // So that it is not the time that fails the uploads.
         .attempt_timeout(None)
         .max_replay_body(8 * MIB)

@@ -7,12 +7,14 @@ use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{AttemptsProj, End, State};
+use super::{AttemptsProj, End, FailedAttempt, State, with};
 use crate::{
     BoxError,
     call::Cause,
     classify::{Blame, Failure, Outcome, Reason, Verdict},
+    error::Error,
     replay::ReplayBody,
+    report::Stop,
 };
 
 impl<S, B, R> AttemptsProj<'_, S, B>
@@ -55,10 +57,10 @@ where
         };
         *self.hedge = None;
         let now = Instant::now();
-        let cause = match result {
+        let (cause, outcome) = match result {
             Ok(response) => {
                 let (verdict, reason, response) = self.classify(response);
-                match verdict {
+                let cause = match verdict {
                     Verdict::Success => {
                         self.call.hedge_won(now);
                         // The loser goes, and with it its connection or stream.
@@ -71,24 +73,44 @@ where
                     }
                     Verdict::WrongRegion => Cause::WrongRegion(reason),
                     Verdict::Failed(failure) => Cause::Failure(failure),
-                }
+                };
+                (cause, Ok(response))
             }
             Err(error) => {
                 let error: BoxError = error.into();
-                match self.call.classifier().classify(Outcome::Error(&*error)) {
+                let cause = match self.call.classifier().classify(Outcome::Error(&*error)) {
                     Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
                     Verdict::Failed(failure) => Cause::Failure(failure),
                     // If the request is at fault the first one tells the caller.
                     _ => Cause::Failure(Failure::unknown(Reason::Request).blame(Blame::None)),
-                }
+                };
+                (cause, Err(Some(error)))
             }
         };
         self.call.hedge_failed(&cause, now);
+        *self.second = Some(Box::new(FailedAttempt { cause, outcome }));
         // The first may go on for long.
         self.watch();
         // The first goes on, and what may follow it has changed.
         self.timer.set(None);
         Poll::Pending
+    }
+
+    /// The first request gave no answer in its time, and there is no further attempt: the second one's
+    /// was what there is.
+    pub(super) fn end_with_second(
+        &mut self,
+        second: FailedAttempt<Response<R>>,
+        first: &Cause,
+        why: Stop,
+        now: Instant,
+    ) -> Result<Response<R>, Error> {
+        self.call.give_up(why);
+        self.call.first_gave_nothing(first, now);
+        match second.outcome {
+            Ok(response) => Ok(with(Some(self.call.served_by_second()), response)),
+            Err(error) => Err(self.call.exhausted(why, error)),
+        }
     }
 
     /// The first request failed with this cause: goes on with the second, if there is one.

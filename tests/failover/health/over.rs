@@ -49,13 +49,20 @@ async fn the_task_ends_when_the_last_region_is_taken_back_by_hand() {
 #[tokio::test(start_paused = true)]
 async fn the_task_ends_when_a_call_brings_the_last_region_back() {
     let h = Health::default().probe_every(HOUR, HOUR);
-    let rig = Rig::new(&crate::support::layer(1).health(h));
+    let rig = Rig::new(&layer(h));
+    let other = rig.handle.regions("http://a")[1].region().clone();
     rig.script.always("a", refused());
-    rig.calls(2).await;
-    rig.script.always("a", Act::Status(200));
+    rig.script.always("b", refused());
+    rig.call("http://a/").await;
+    // All are out, so that a call goes home.
+    let answer = Act::After(2 * S, Act::Status(200).into());
+    rig.script.always("a", answer);
+    let call = tokio::spawn(rig.client.clone().oneshot(get("http://a/")));
     sleep(S).await;
-    assert_eq!(tasks(), 1);
-    rig.calls(1).await;
+    rig.handle.restore(&other);
+    sleep(MS).await;
+    assert_eq!(tasks(), 2, "the call and the task that probes");
+    call.await.unwrap().unwrap();
     assert!(!rig.is_out());
     sleep(60 * S).await;
     assert_eq!(tasks(), 0);

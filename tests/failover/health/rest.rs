@@ -22,9 +22,9 @@ async fn first_probe(health: Health, act: Act) -> Duration {
     rig.script.probes()[0].at - start
 }
 
-/// How long a rest is at most: longer by up to a tenth, at random.
+/// How long a rest is at most: longer by up to a third, at random.
 fn longest(rest: Duration) -> Duration {
-    rest + rest / 10 + ROUNDING
+    rest + rest / 3 + ROUNDING
 }
 
 #[tokio::test(start_paused = true)]
