@@ -26,13 +26,15 @@ pub enum Change {
         /// How long until it is probed.
         wait: Duration,
     },
-    /// All regions of a home are ejected: its calls follow the order again.
+    /// A call found all regions of its home ejected: those of that home follow the order again. Not told
+    /// of regions that are ejected by hand.
     #[non_exhaustive]
     AllEjected {
         /// Which one.
         home: Origin,
     },
-    /// This region is back, and its calls return over the ramp.
+    /// This region is back: its calls return over the ramp, or at once where there is none and where it
+    /// was taken back by hand.
     #[non_exhaustive]
     Restored {
         /// Which one.
@@ -53,7 +55,8 @@ pub enum Change {
 
 /// The changes of a layer's regions from [`Handle::subscribe`](crate::Handle::subscribe) on.
 ///
-/// Up to 64 of them wait to be received.
+/// Up to 64 of them wait to be received. What threads change at the same moment may be told in either
+/// order; how a region is now is told by [`Handle::regions`](crate::Handle::regions).
 pub struct Changes {
     receiver: broadcast::Receiver<Change>,
 }

@@ -88,8 +88,11 @@ impl Handle {
     /// somebody knows better. Says whether there is such a region.
     ///
     /// Calls pass over it unless all regions are out; those that are under way go on. When the time is
-    /// over it comes back as from any ejection, by a probe that succeeds and over the ramp. It is known
-    /// by its origin, in the lists of all homes.
+    /// over it comes back as from any ejection, by a probe that succeeds and over the ramp; with
+    /// [`Health::off`] it just comes back. Where no call was made since, the next one sees to that.
+    ///
+    /// The region is known by its origin, in the lists of all homes as they are now: one that a list
+    /// leaves out is forgotten with what is known of it.
     pub fn eject(&self, region: &Region, time: Duration) -> bool {
         let places = self.places_of(region);
         for (region, memory) in &places {

@@ -65,6 +65,14 @@ pub(crate) fn all(script: &Script, outage: &Outage) -> Vec<Check> {
             checks.extend(black_hole(script.attempt_timeout, of));
         }
     }
+    let end = script.length();
+    let last = outage.track(Client::OURS).due(end - script.window, end);
+    let home = last.share(0);
+    checks.push(Check {
+        claim: format!("{}: is home again at the end", Client::OURS),
+        found: format!("{home:.0} % of the last calls"),
+        holds: home >= 90.0,
+    });
     checks
 }
 

@@ -20,7 +20,7 @@ use tower_failover::{
 
 use crate::{
     attempts::{Counted, Tally},
-    script::DISTANCES,
+    script::{DISTANCES, Script},
 };
 
 type Body = Empty<Bytes>;
@@ -57,7 +57,7 @@ impl Client {
     /// time it gets worse, and would not show what it does about a black hole.
     pub(crate) const STARTED: &str = "just started";
 
-    pub(crate) async fn all(attempt_timeout: Duration) -> Result<Vec<Arc<Client>>, Box<dyn Error>> {
+    pub(crate) async fn all(script: &Script) -> Result<Vec<Arc<Client>>, Box<dyn Error>> {
         let mut clients = Vec::new();
         for name in [Client::NO_FAILOVER, Client::NAIVE, Client::OURS] {
             let cluster = Arc::new(Cluster::start(&DISTANCES.map(|(name, _)| name)).await);
@@ -67,24 +67,24 @@ impl Client {
             let kind = match name {
                 Client::NO_FAILOVER => Kind::NoFailover(Counted(http())),
                 Client::NAIVE => Kind::Naive(Counted(http())),
-                _ => ours(&cluster, attempt_timeout)?,
+                _ => ours(&cluster, script)?,
             };
             clients.push(Arc::new(Client {
                 name,
                 cluster,
                 kind,
-                attempt_timeout,
+                attempt_timeout: script.attempt_timeout,
             }));
         }
         Ok(clients)
     }
 
     /// A client of ours that starts now, in the same regions.
-    pub(crate) fn started(&self) -> Result<Arc<Client>, InvalidRegion> {
+    pub(crate) fn started(&self, script: &Script) -> Result<Arc<Client>, InvalidRegion> {
         Ok(Arc::new(Client {
             name: Client::STARTED,
             cluster: Arc::clone(&self.cluster),
-            kind: ours(&self.cluster, self.attempt_timeout)?,
+            kind: ours(&self.cluster, script)?,
             attempt_timeout: self.attempt_timeout,
         }))
     }
@@ -141,13 +141,14 @@ impl Client {
     }
 }
 
-fn ours(cluster: &Cluster, attempt_timeout: Duration) -> Result<Kind, InvalidRegion> {
+fn ours(cluster: &Cluster, script: &Script) -> Result<Kind, InvalidRegion> {
     let names = DISTANCES.map(|(name, _)| name);
     let regions = Regions::named(names.into_iter().zip(cluster.origins()))?;
     // The default one, kept at hand to look at.
     let budget = Budget::default();
     let layer = FailoverLayer::new(regions)
-        .attempt_timeout(attempt_timeout)
+        .attempt_timeout(script.attempt_timeout)
+        .health(script.health.clone())
         .budget(budget.clone());
     let client = ServiceBuilder::new().layer(layer).service(Counted(http()));
     Ok(Kind::Ours(client, budget))

@@ -71,7 +71,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
 
 /// Lets the script happen to all clients at once.
 async fn play(script: &Script) -> Result<Outage, Box<dyn Error>> {
-    let clients = Client::all(script.attempt_timeout).await?;
+    let clients = Client::all(script).await?;
     let tracks: Vec<_> = clients
         .iter()
         .map(|client| Track::new(client.name))
@@ -98,7 +98,7 @@ async fn play(script: &Script) -> Result<Outage, Box<dyn Error>> {
         let mut tick = end;
         end += step.length;
         if step.phase.is_dead() {
-            let (client, track) = (ours.started()?, Arc::clone(&started));
+            let (client, track) = (ours.started(script)?, Arc::clone(&started));
             loads.spawn(load::run(client, track, start, begin..end, STARTED_RATE));
         }
         while tick < end {

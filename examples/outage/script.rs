@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use failover_cluster::Fault;
+use tower_failover::Health;
 
 /// How long a region takes to answer when it is well; the neighbours are further away.
 pub(crate) const DISTANCES: [(&str, Duration); 3] = [
@@ -67,6 +68,8 @@ pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
     /// How long each client waits for one region.
     pub(crate) attempt_timeout: Duration,
+    /// How ours remembers regions.
+    pub(crate) health: Health,
     /// The width of a point in the picture.
     pub(crate) window: Duration,
 }
@@ -76,15 +79,20 @@ impl Script {
         Script {
             steps: steps([5_000, 6_000, 6_000, 8_000, 6_000, 29_000]),
             attempt_timeout: Duration::from_secs(1),
+            health: Health::default(),
             window: Duration::from_secs(1),
         }
     }
 
     /// The same in a fifth of the time.
     pub(crate) fn quick() -> Self {
+        let (min, max) = (Duration::from_millis(200), Duration::from_millis(400));
         Script {
             steps: steps([1_500, 1_500, 1_500, 2_500, 1_500, 3_500]),
             attempt_timeout: Duration::from_millis(500),
+            health: Health::default()
+                .probe_every(min, max)
+                .ramp(Duration::from_secs(1)),
             window: Duration::from_millis(500),
         }
     }

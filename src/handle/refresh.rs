@@ -13,6 +13,7 @@ use crate::discovery::{DiscoveryError, Flight};
 /// # Cancel safety
 ///
 /// Dropping it ends the fetch, unless calls wait for it too.
+#[must_use = "the list is fetched when this is polled"]
 pub struct Refresh {
     repr: Repr,
 }

@@ -86,7 +86,8 @@ impl RegionStatus {
         self.reason
     }
 
-    /// How long until it is probed, while it is ejected; zero while a probe is under way.
+    /// How long until it is probed, while it is ejected; zero while a probe is under way, or waits for a
+    /// token of the budget or for a call that brings a client.
     pub fn next_probe(&self) -> Option<Duration> {
         self.next_probe
     }
