@@ -21,8 +21,9 @@ pub(super) struct Rate {
     since: AtomicU64,
     /// The cap that follows from the last measurement, 0 before the first.
     cap: AtomicU64,
-    /// That of the count before. Callers who wait for a region that does not answer make no calls: just
-    /// when replays are needed the rate falls, and the tokens must not go with it.
+    /// That of the count before, which stands when the last one fell below half of it. Callers who wait for
+    /// a region that does not answer make no calls: just when replays are needed the rate falls, and the
+    /// tokens must not go with it.
     before: AtomicU64,
 }
 
@@ -45,7 +46,8 @@ impl Rate {
 
     pub(super) fn cap(&self) -> u64 {
         let cap = self.cap.load(Ordering::Relaxed);
-        cap.max(self.before.load(Ordering::Relaxed)).max(FLOOR)
+        let before = self.before.load(Ordering::Relaxed);
+        if cap < before / 2 { before } else { cap }.max(FLOOR)
     }
 
     /// The cap for the rate of calls, since the count began or in the count before. A count goes on for at least a second, and
