@@ -7,6 +7,7 @@ use std::{
     future::{Ready, ready},
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -160,4 +161,24 @@ fn the_mark_on_a_first_attempt_is_what_costs_three() {
     let mut service = layer().mark_first_attempt(true).layer(Sink);
     let body = Full::new(shared(1024));
     assert_eq!(allocations(&mut service, Method::PUT, 5, body), 4);
+}
+
+#[test]
+fn to_choose_another_region_while_home_is_out_allocates_nothing() {
+    let layer = layer();
+    let mut service = layer.layer(Sink);
+    let mut get = |headers| allocations(&mut service, Method::GET, headers, body());
+    let handle = layer.handle();
+    let regions = handle.regions("https://eu.example.com");
+    let hold_out = |n: usize| handle.eject(regions[n].region(), Duration::from_secs(60));
+    assert!(hold_out(1));
+    assert_eq!((get(1), get(20)), (1, 1), "what is out is not asked");
+    assert!(hold_out(0));
+    assert_eq!((get(1), get(20)), (1, 1), "all are out, and home is asked");
+    assert!(handle.restore(regions[1].region()));
+    // The first request to a region makes its authority one that can be shared.
+    assert_eq!(get(1), 1 + 6 + 1);
+    // Of six more, one is what the call keeps of its course and two are the list of its attempts and
+    // the `Served` around it. Three put that into the response.
+    assert_eq!((get(1), get(20)), (1 + 6, 1 + 6));
 }

@@ -1,6 +1,7 @@
 //! What ejects a region, how it is found to be back, and how its calls return to it.
 
 mod all_out;
+mod clones;
 mod cost;
 mod late;
 mod over;
@@ -9,7 +10,10 @@ mod probe;
 mod ramp;
 mod rest;
 mod settings;
+mod strict;
 mod task;
+mod threads;
+mod tolerance;
 mod verdict;
 mod waits;
 

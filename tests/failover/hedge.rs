@@ -2,13 +2,16 @@
 
 mod answers;
 mod cancel;
+mod chance;
 mod decision;
 mod delay;
+mod fallback;
 mod health;
 mod measured;
 mod race;
 mod regions;
 mod room;
+mod silence;
 mod sockets;
 
 use std::time::Duration;
