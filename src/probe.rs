@@ -45,7 +45,8 @@ impl Prober {
         // Who probes nothing only takes back what was held out by hand; the rest is for a layer with
         // other settings that shares these regions.
         let is_off = shared.config.health.is_off();
-        if is_off && !shared.directory.is_work_left(is_off) {
+        let directory = &shared.directory;
+        if is_off && (directory.needs_probes() || !directory.is_work_left(is_off)) {
             return;
         }
         // Elsewhere there is no task, but there may be a later call that is in a runtime.

@@ -70,6 +70,10 @@ impl Task {
         let is_off = self.config.health.is_off();
         while self.directory.is_work_left(is_off) || !running.may_end(&self.directory, is_off) {
             let next = self.start_probes();
+            if is_off && self.directory.needs_probes() {
+                // Left to a call of a layer that probes.
+                return;
+            }
             if let Some(probed) = self.next_event(next, &wake).await {
                 self.conclude(probed);
             }

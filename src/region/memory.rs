@@ -1,3 +1,5 @@
+mod record;
+
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -7,6 +9,9 @@ use std::{
 };
 
 use tokio::time::Instant;
+
+use record::{Ejection, Record};
+pub(crate) use record::{Failed, Glance, Overtaken};
 
 use super::Health;
 use crate::{
@@ -48,18 +53,6 @@ const OVERTAKEN: u32 = 5;
 /// however many calls it holds up.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// What follows from an answer that came later than that to a hedge.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Overtaken {
-    /// How long until the first probe, if the region is out by that.
-    pub(crate) ejected: Option<Duration>,
-    /// Whether it adds to what is known, so that the budget must not keep it from being found out: one
-    /// of the few that eject a region, save the first.
-    pub(crate) is_telling: bool,
-    /// Whether it is the first since an answer of the region's came first.
-    pub(crate) is_first: bool,
-}
-
 /// How a region stands with those who choose one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Standing {
@@ -67,73 +60,6 @@ pub(crate) enum Standing {
     /// For this share of its traffic.
     Partly(f64),
     Out,
-}
-
-#[derive(Debug, Default)]
-struct Record {
-    /// How many counted failures followed each other.
-    failures: u32,
-    /// How many answers came later than that to a hedge, with none in between that came first.
-    overtaken: u32,
-    /// When the first of these was sent.
-    silent_since: Option<Instant>,
-    /// The route of the last weak vote.
-    weak: Option<u64>,
-    ejection: Option<Ejection>,
-    /// When the region was last back after an ejection.
-    restored: Option<Instant>,
-    /// How many calls succeeded there since, and how many failed, while it was on the ramp.
-    succeeded_since: u32,
-    failed_since: u32,
-    /// Whether it was taken back by hand.
-    is_forgiven: bool,
-    /// How many ejections and probes failed since it was last well for long, and so how far the wait
-    /// has grown.
-    failed: u32,
-}
-
-#[derive(Debug)]
-struct Ejection {
-    since: Instant,
-    reason: Reason,
-    next_probe: Instant,
-    /// How many probes were sent.
-    probes: u32,
-}
-
-/// A failed attempt, as far as health is concerned.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Failed {
-    pub(crate) blame: Blame,
-    pub(crate) reason: Reason,
-    pub(crate) route: u64,
-    pub(crate) sent: Option<Instant>,
-}
-
-impl Failed {
-    /// Whether the attempt was sent before this.
-    fn is_from_before(&self, time: Option<Instant>) -> bool {
-        matches!((self.sent, time), (Some(sent), Some(time)) if sent < time)
-    }
-}
-
-impl Record {
-    /// How often the region has failed lately, if it has.
-    fn same_trouble(&self, health: &Health, now: Instant) -> Option<u32> {
-        let back = self.restored.filter(|_| !self.is_forgiven)?;
-        (now < after(back, health.trial())).then_some(self.failed)
-    }
-}
-
-/// What somebody who looks at a region sees of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Glance {
-    pub(crate) standing: Standing,
-    /// Since when it is out, or back.
-    pub(crate) since: Option<Instant>,
-    /// Why it is out.
-    pub(crate) reason: Option<Reason>,
-    pub(crate) next_probe: Option<Instant>,
 }
 
 impl Default for Memory {

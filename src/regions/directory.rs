@@ -82,6 +82,14 @@ impl Directory {
         })
     }
 
+    /// Whether there is a region that only a probe brings back.
+    pub(crate) fn needs_probes(&self) -> bool {
+        let is_meant = |_: &Region, memory: &Memory, has_other| {
+            memory.is_out() && !memory.is_held() && has_other
+        };
+        !self.places(is_meant).is_empty()
+    }
+
     pub(crate) fn is_work_left(&self, is_off: bool) -> bool {
         !self.work(is_off).is_empty()
     }

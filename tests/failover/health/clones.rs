@@ -77,3 +77,21 @@ async fn a_region_restored_by_hand_starts_with_the_first_wait() {
         assert!((1333 * MS..=2667 * MS).contains(&wait), "{wait:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_without_health_does_not_keep_others_from_probing() {
+    let base = layer(Health::default());
+    let rig = Rig::new(&base);
+    let off = base.clone().health(Health::off());
+    let off = off.layer(rig.script.clone());
+    let other = rig.handle.regions("http://a")[1].region().clone();
+    rig.handle.eject(&other, HOUR);
+    off.oneshot(get("http://b/")).await.unwrap();
+    rig.script.on_probe("a", Act::Status(200));
+    rig.lose_home().await;
+    for _ in 0..10 {
+        sleep(S).await;
+        rig.call("http://b/x").await;
+    }
+    assert!(rig.script.probed() > 0);
+}
