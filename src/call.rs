@@ -409,10 +409,7 @@ impl Call {
         let board = self.board();
         let to = board.region(next.place);
         report::failing_over(self.number, self.region(), to, cause.reason(), next.wait);
-        match cause {
-            Cause::Failure(failure) => self.heed(place, self.sent, failure, next.place, now),
-            Cause::WrongRegion(_) => self.past().wrong = Some(place),
-        }
+        self.heed(place, self.sent, cause, next.place, now);
         let min_time = self.min_time_after(cause);
         let past = self.past();
         past.tried.push(place);
@@ -427,16 +424,23 @@ impl Call {
         self.hedging = Hedging::Off;
     }
 
-    /// A region wishes to be left alone. When another one is asked it can be, by this call and by all
-    /// others.
+    /// What a region says of itself with what it fails: that it is the wrong one, or wishes to be left
+    /// alone. When another one is asked it can be, by this call and by all others.
     fn heed(
         &mut self,
         place: usize,
         sent: Option<Instant>,
-        failure: &Failure,
+        cause: &Cause,
         next: usize,
         now: Instant,
     ) {
+        let failure = match cause {
+            Cause::Failure(failure) => failure,
+            Cause::WrongRegion(_) => {
+                self.past().wrong = Some(place);
+                return;
+            }
+        };
         let Some(Pushback::After(wish)) = failure.pushed_back() else {
             return;
         };

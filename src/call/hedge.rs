@@ -25,7 +25,7 @@ pub(super) enum Hedging {
     UnderWay(Box<Rival>),
     /// There was one, which came to nothing.
     Failed,
-    /// There was time for one, but no other reason.
+    /// It was time for one, but there was nowhere to send it, or nothing to pay it with.
     Missed,
 }
 
@@ -130,12 +130,7 @@ impl Call {
     pub(crate) fn leave_it_to_hedge(&mut self, cause: &Cause, now: Instant) {
         self.record(cause.reason(), cause.kind(), now);
         let rival = self.take_rival();
-        match cause {
-            Cause::Failure(failure) => {
-                self.heed(self.place, self.sent, failure, rival.place, now);
-            }
-            Cause::WrongRegion(_) => self.past().wrong = Some(self.place),
-        }
+        self.heed(self.place, self.sent, cause, rival.place, now);
         let token = self.take_place_of_first(rival);
         self.token = Some(token);
     }
@@ -182,12 +177,7 @@ impl Call {
         self.blame_place(rival.place, Some(rival.sent), cause, now);
         self.record_at(region, cause.reason(), cause.kind(), elapsed);
         self.past().tried.push(rival.place);
-        match cause {
-            Cause::Failure(failure) => {
-                self.heed(rival.place, Some(rival.sent), failure, self.place, now);
-            }
-            Cause::WrongRegion(_) => self.past().wrong = Some(rival.place),
-        }
+        self.heed(rival.place, Some(rival.sent), cause, self.place, now);
         self.hedging = Hedging::Failed;
     }
 

@@ -101,11 +101,6 @@ impl DiscoveryError {
             })
     }
 
-    /// The home whose regions were asked for; `None` if there is no such home, or nobody to ask with.
-    pub fn home(&self) -> Option<&Origin> {
-        self.inner.home.as_ref()
-    }
-
     /// What kind of failure it is.
     pub fn kind(&self) -> DiscoveryErrorKind {
         match self.inner.faults.last() {

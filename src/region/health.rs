@@ -88,11 +88,12 @@ impl Health {
     /// need be).
     ///
     /// It goes through the wrapped client, and carries nothing of any caller: no header, no
-    /// credentials, no body. What a layer inside adds to each request it adds to this one too. Any
-    /// answer below 500 within 2 s is a sign of life (within the longest wait of
-    /// [`probe_every`](Self::probe_every) where that is shorter, but not less than 0.5 s), `404` and `401`
-    /// as well, so a path that is not served does as long as it is the service that says so. Where a gateway answers by itself,
-    /// name a path that it passes on.
+    /// credentials, no body. What a layer inside adds to each request it adds to this one too.
+    ///
+    /// Any answer below 500 within 2 s is a sign of life (within the longest wait of
+    /// [`probe_every`](Self::probe_every) where that is shorter, but not less than 0.5 s), `404` and
+    /// `401` as well, so a path that is not served does as long as it is the service that says so. Where
+    /// a gateway answers by itself, name a path that it passes on.
     ///
     /// A path that does not begin with a slash, and the method `CONNECT`, are refused: that is logged,
     /// [`validate`](Self::validate) says so, and the setting stays as it was.

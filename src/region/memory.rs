@@ -241,25 +241,19 @@ impl Memory {
             return Overtaken::default();
         }
         record.overtaken = record.overtaken.saturating_add(1);
-        let silent_since = *record.silent_since.get_or_insert(sent.unwrap_or(now));
-        let is_telling = (2..=OVERTAKEN).contains(&record.overtaken);
-        let is_silent = now >= after(silent_since, SILENCE);
-        if record.overtaken >= OVERTAKEN && is_silent {
+        record.silent_since.get_or_insert(sent.unwrap_or(now));
+        let mut overtaken = Overtaken {
+            ejected: None,
+            is_telling: (2..=OVERTAKEN).contains(&record.overtaken),
+            is_first: record.overtaken == 1,
+        };
+        if record.is_silent(now) {
             let wait = self.condemn(&mut record, health, Reason::Overtaken, now);
-            return Overtaken {
-                ejected: Some(wait),
-                is_telling,
-                is_first: false,
-            };
-        }
-        if self.is_clear() {
+            overtaken.ejected = Some(wait);
+        } else if self.is_clear() {
             self.set(SUSPECT);
         }
-        Overtaken {
-            ejected: None,
-            is_telling,
-            is_first: record.overtaken == 1,
-        }
+        overtaken
     }
 
     /// A call to the region was late, and could not be hedged; says how long until the first probe, when
@@ -269,10 +263,7 @@ impl Memory {
             return None;
         }
         let mut record = self.lock();
-        let is_silent = |since| now >= after(since, SILENCE);
-        let is_enough = record.ejection.is_none()
-            && record.overtaken >= OVERTAKEN
-            && record.silent_since.is_some_and(is_silent);
+        let is_enough = record.ejection.is_none() && record.is_silent(now);
         is_enough.then(|| self.condemn(&mut record, health, Reason::Overtaken, now))
     }
 

@@ -84,10 +84,8 @@ impl Directory {
 
     /// Whether there is a region that only a probe brings back.
     pub(crate) fn needs_probes(&self) -> bool {
-        let is_meant = |_: &Region, memory: &Memory, has_other| {
-            memory.is_out() && !memory.is_held() && has_other
-        };
-        !self.places(is_meant).is_empty()
+        let work = self.work(false);
+        work.iter().any(|(_, memory)| !memory.is_held())
     }
 
     pub(crate) fn is_work_left(&self, is_off: bool) -> bool {

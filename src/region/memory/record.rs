@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Standing;
+use super::{OVERTAKEN, SILENCE, Standing};
 use crate::{
     classify::{Blame, Reason},
     region::Health,
@@ -63,6 +63,12 @@ impl Record {
     pub(super) fn same_trouble(&self, health: &Health, now: Instant) -> Option<u32> {
         let back = self.restored.filter(|_| !self.is_forgiven)?;
         (now < after(back, health.trial())).then_some(self.failed)
+    }
+
+    /// Whether the region's answers have come later than those to hedges for long enough.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let is_long = |since| now >= after(since, SILENCE);
+        self.overtaken >= OVERTAKEN && self.silent_since.is_some_and(is_long)
     }
 }
 
