@@ -299,6 +299,7 @@ impl Call {
     pub(crate) fn may_replay(&self, kind: FailureKind) -> bool {
         match (kind, self.policy.replay) {
             (FailureKind::NeverSent, _) | (_, Replay::Always) => true,
+            (FailureKind::Declined, Replay::Safe) => true,
             (_, Replay::Safe) => self.idempotent,
             (_, Replay::Never) => false,
         }

@@ -30,6 +30,7 @@
 //! ```
 
 mod failure;
+mod grpc;
 mod http;
 mod transport;
 
@@ -39,6 +40,7 @@ use ::http::response::Parts;
 
 pub use self::{
     failure::{Blame, Failure, FailureKind, Reason},
+    grpc::{Grpc, GrpcCode},
     http::Http,
 };
 pub use crate::pushback::Pushback;

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use crate::{
     BoxError,
+    classify::GrpcCode,
     discovery::{Answer, Fault},
     replay::ReplayBody,
     time::after,
@@ -33,6 +34,8 @@ pub(crate) trait Client: Send + Sync {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Answered(StatusCode),
+    /// The region answered that it is not available, in the terms of gRPC.
+    Unavailable,
     Failed(BoxError),
     TimedOut,
     /// The client was not ready to send it.
@@ -93,7 +96,10 @@ where
             }
             let request = request.map(|()| ReplayBody::empty());
             match timeout_at(until, service.call(request)).await {
-                Ok(Ok(response)) => Probe::Answered(response.status()),
+                Ok(Ok(response)) => match GrpcCode::of(response.headers()) {
+                    Some(GrpcCode::UNAVAILABLE) => Probe::Unavailable,
+                    _ => Probe::Answered(response.status()),
+                },
                 Ok(Err(error)) => Probe::Failed(error.into()),
                 Err(_) => Probe::TimedOut,
             }

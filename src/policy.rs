@@ -8,7 +8,10 @@ use crate::config::Config;
 ///
 /// A request that certainly was not processed (the connection was refused, the server said so) is
 /// sent again whatever the policy, and one that a region sent away with `421` or `451` goes to
-/// another.
+/// another. So is one that its server declined ([`FailureKind::Declined`], which only
+/// [`Grpc`](crate::classify::Grpc) finds), save by `Never`.
+///
+/// [`FailureKind::Declined`]: crate::classify::FailureKind::Declined
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Replay {

@@ -25,11 +25,9 @@ pub enum Pushback {
 /// `Retry-After` that is neither number nor date says nothing (RFC 9110, 10.2.3). A date is measured
 /// against the `Date` of the same response, so that a wrong clock on this side does not matter.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Pushback> {
-    if let Some(value) = headers.get(GRPC_PUSHBACK) {
-        let millis = value.to_str().ok().and_then(|text| text.parse().ok());
-        return Some(millis.map_or(Pushback::Never, |millis| {
-            Pushback::After(Duration::from_millis(millis))
-        }));
+    let grpc = read_grpc(headers);
+    if grpc.is_some() {
+        return grpc;
     }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -45,6 +43,15 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<Pushback> {
     Some(Pushback::After(
         then.duration_since(now).unwrap_or_default(),
     ))
+}
+
+/// Reads `grpc-retry-pushback-ms`, as [`read`] does.
+pub(crate) fn read_grpc(headers: &HeaderMap) -> Option<Pushback> {
+    let value = headers.get(GRPC_PUSHBACK)?;
+    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+    Some(millis.map_or(Pushback::Never, |millis| {
+        Pushback::After(Duration::from_millis(millis))
+    }))
 }
 
 #[expect(

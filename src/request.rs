@@ -8,6 +8,7 @@
 //! | scheme and authority | those of the region |
 //! | `Host` | the region's, if it named home; else the same |
 //! | `grpc-timeout` | what is left of it |
+//! | `grpc-previous-rpc-attempts` | how many attempts came before, if it is a gRPC call |
 //! | other headers | the same, in the same order, sensitive ones still marked so |
 //! | extensions | the same, cloned; [`Attempt`] is the attempt's own |
 //! | body | see [`replay`](crate::replay) |
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{Entry, HOST},
+    header::{CONTENT_TYPE, Entry, HOST},
     request::Parts,
     uri::{Authority, PathAndQuery},
 };
@@ -33,10 +34,17 @@ use crate::{
 };
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// The total timeout that the request itself carries.
 pub(crate) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     grpc_timeout::parse(headers.get(grpc_timeout::NAME)?)
+}
+
+/// Whether it is a gRPC call, of any encoding ("gRPC over HTTP2", Content-Type), or of gRPC-Web.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whether HTTP, or a key that the caller or this crate put into the request, says that sending it
@@ -124,6 +132,11 @@ impl Template {
             if grpc_timeout::parse(value).is_some() {
                 *value = grpc_timeout::format(left);
             }
+        }
+        if is_grpc(&head.headers) {
+            // gRFC A6, "Exposed Retry Metadata".
+            let previous = HeaderValue::from(number.saturating_sub(1));
+            head.headers.insert(PREVIOUS_ATTEMPTS, previous);
         }
         mark(&mut head, number, region);
         head

@@ -2,6 +2,7 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::GrpcCode;
 use crate::pushback::Pushback;
 
 /// What is known to have happened to a request that failed, and so who may send it again.
@@ -14,6 +15,10 @@ pub enum FailureKind {
     Unknown,
     /// A server answered that it failed: only a replayable request may be sent again.
     Answered,
+    /// A server answered that it did not do it, and that the client may try again: any request may be
+    /// sent again, unless [`Replay::Never`](crate::Replay::Never) forbids it. Less than a proof, for
+    /// whoever answers may be wrong.
+    Declined,
 }
 
 /// How much a failure says against its region's health.
@@ -74,7 +79,19 @@ impl Failure {
             500.. => Blame::Weak,
             _ => Blame::None,
         };
-        Self::new(FailureKind::Answered, Reason::Status(status), blame)
+        Self::answered_with(Reason::Status(status)).blame(blame)
+    }
+
+    /// The region answered that it failed, and this is why. Says nothing against the region until
+    /// [`blame`](Self::blame) does.
+    pub const fn answered_with(reason: Reason) -> Self {
+        Self::new(FailureKind::Answered, reason, Blame::None)
+    }
+
+    /// The region answered that it did not do it, and that the client may try again. Counts against the
+    /// region.
+    pub const fn declined(reason: Reason) -> Self {
+        Self::new(FailureKind::Declined, reason, Blame::Counted)
     }
 
     const fn new(kind: FailureKind, reason: Reason, blame: Blame) -> Self {
@@ -100,19 +117,23 @@ impl Failure {
         self
     }
 
-    pub(crate) fn kind(&self) -> FailureKind {
+    /// What is known to have happened to the request.
+    pub const fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    pub(crate) fn reason(&self) -> Reason {
+    /// Why it failed.
+    pub const fn reason(&self) -> Reason {
         self.reason
     }
 
-    pub(crate) fn blamed(&self) -> Blame {
+    /// How much it says against the region.
+    pub const fn blamed(&self) -> Blame {
         self.blame
     }
 
-    pub(crate) fn pushed_back(&self) -> Option<Pushback> {
+    /// The region's wish on when to be asked again.
+    pub const fn pushed_back(&self) -> Option<Pushback> {
         self.pushback
     }
 }
@@ -123,6 +144,8 @@ impl Failure {
 pub enum Reason {
     /// The region answered with this status.
     Status(StatusCode),
+    /// The region answered with this code of gRPC.
+    Grpc(GrpcCode),
     /// The connection was refused, or there was no route.
     Refused,
     /// There was no connection for any other reason: an unknown name, a failed TLS handshake.
@@ -163,6 +186,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Status(status) => status.as_str(),
+            Self::Grpc(code) => code.name(),
             Self::Refused => "connection refused",
             Self::Connect => "connection failed",
             Self::ConnectTimeout => "connect timeout",

@@ -250,7 +250,7 @@ impl Sign {
     fn of(result: &Probe, classifier: &dyn Classify) -> Self {
         match result {
             Probe::Answered(status) if status.as_u16() < 500 => Self::Life,
-            Probe::Answered(_) | Probe::TimedOut => Self::Trouble,
+            Probe::Answered(_) | Probe::Unavailable | Probe::TimedOut => Self::Trouble,
             Probe::NotSent => Self::None,
             // The client may have had no room, as calls may find too; that is not the region's fault.
             Probe::Failed(error) => match classifier.classify(Outcome::Error(&**error)) {

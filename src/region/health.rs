@@ -27,9 +27,9 @@ const FIRST_SHARE: f64 = 0.1;
 /// An ejected region is passed over, unless all are out: then the order counts again, for a dead end
 /// is worse than a try. No call is spent on finding out whether it is back. While a region is out,
 /// and only then, one background task per layer [probes](Self::probe) it through the wrapped client,
-/// [now and then](Self::probe_every). Any answer below 500 is a sign of life; traffic then comes home
-/// over a [ramp](Self::ramp). A failure that counts ejects the region again on the ramp, for longer,
-/// unless ten calls succeeded there for it.
+/// [now and then](Self::probe_every). Any answer below 500 is a sign of life, save for gRPC's
+/// `UNAVAILABLE`; traffic then comes home over a [ramp](Self::ramp). A failure that counts ejects the
+/// region again on the ramp, for longer, unless ten calls succeeded there for it.
 ///
 /// The task runs on the Tokio runtime of the call that began it, with the settings and the client of
 /// that call's layer. It ends with the last ejection, or with the last clone of the layer and of the

@@ -11,6 +11,7 @@ mod budget_scripts;
 mod budget_waiting;
 mod cancel;
 mod goaway;
+mod grpc;
 mod handle;
 mod health;
 mod hedge;
