@@ -43,6 +43,8 @@ pub mod replay;
 
 pub mod error;
 
+pub mod peek;
+
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
