@@ -71,8 +71,8 @@ use crate::{
 
 /// How the regions of a home are found, and which of them are trusted.
 ///
-/// Used by [`Regions::discover`](crate::Regions::discover). A pattern or path that is refused is
-/// never used: it is logged when it is set, and [`validate`](Self::validate) returns it as an error.
+/// Used by [`Regions::discover`](crate::Regions::discover). A setting that is refused is never used:
+/// it is logged when it is set, and [`validate`](Self::validate) returns it as an error.
 ///
 /// # Defaults
 ///
@@ -100,6 +100,8 @@ pub struct Discovery {
     hosts: Option<Vec<Pattern>>,
     seeds: Vec<Region>,
     trust: Trust,
+    /// Whether the order of a list counts, whatever distances it gives.
+    keeps_order: bool,
     /// The first setting that was refused.
     invalid: Option<InvalidDiscovery>,
     timeout: Duration,
@@ -168,6 +170,7 @@ impl Discovery {
             hosts: None,
             seeds: Vec::new(),
             trust: Trust::default(),
+            keeps_order: false,
             invalid: None,
             timeout: Duration::from_secs(2),
             default_ttl: Duration::from_secs(5),
@@ -180,18 +183,23 @@ impl Discovery {
     /// Adds hosts whose origins are homes: `api.example.com`, `127.0.0.1`, or `*.example.com` for
     /// all names below it. Requests for others are passed on untouched. Port and scheme are free.
     ///
+    /// To add none is a mistake, as where a list of them was not filled in, and is refused: such a
+    /// discovery serves nobody, unless hosts are named elsewhere.
+    ///
     /// # Defaults
     ///
-    /// None named: every origin is a home.
+    /// Without this every origin is a home.
     pub fn hosts<I>(mut self, patterns: I) -> Self
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let hosts = self.patterns(patterns);
-        if let Some(hosts) = hosts {
-            self.hosts.get_or_insert_default().extend(hosts);
+        let mut patterns = patterns.into_iter().peekable();
+        if patterns.peek().is_none() {
+            self.refuse(InvalidDiscovery::no_hosts());
         }
+        let hosts = self.patterns(patterns);
+        self.hosts.get_or_insert_default().extend(hosts);
         self
     }
 
@@ -230,9 +238,15 @@ impl Discovery {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        for pattern in self.patterns(patterns).into_iter().flatten() {
+        for pattern in self.patterns(patterns) {
             self.trust.allow(pattern);
         }
+        self
+    }
+
+    /// Uses the regions in the order of their list: distances are as if they were not given.
+    pub(crate) fn in_order_of_list(mut self) -> Self {
+        self.keeps_order = true;
         self
     }
 
@@ -243,15 +257,14 @@ impl Discovery {
         self
     }
 
-    /// The patterns that are not refused, or `None` when there are none at all.
-    fn patterns<I>(&mut self, patterns: I) -> Option<Vec<Pattern>>
+    /// The patterns that are not refused.
+    fn patterns<I>(&mut self, patterns: I) -> Vec<Pattern>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let mut good = None;
+        let mut good = Vec::new();
         for (entry, pattern) in patterns.into_iter().enumerate() {
-            let good: &mut Vec<_> = good.get_or_insert_default();
             match Pattern::parse(pattern.as_ref()) {
                 Ok(pattern) => good.push(pattern),
                 Err(error) => self.refuse(InvalidPattern::at(error, entry).into()),
@@ -269,8 +282,8 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// The first pattern or path that was refused. Without this check such a pattern matches
-    /// nothing, and with such a path no list is ever had.
+    /// The first pattern, path or empty list of [hosts](Self::hosts) that was refused. Without this
+    /// check such a pattern matches nothing, and with such a path no list is ever had.
     pub fn validate(self) -> Result<Self, InvalidDiscovery> {
         match self.invalid {
             None => Ok(self),
@@ -288,7 +301,7 @@ impl Discovery {
         self
     }
 
-    /// Sets how long a list is used that does not say it.
+    /// Sets how long a list is used that does not say it; zero is as for [`max_ttl`](Self::max_ttl).
     ///
     /// # Defaults
     ///
@@ -300,6 +313,10 @@ impl Discovery {
 
     /// Sets how long a list is used at most, whatever it says. Every time is shortened by up to a
     /// tenth, at random, so that clients do not ask again together.
+    ///
+    /// With zero, and with a `max-age=0` of the list's own, a list is for those calls alone that wait
+    /// for it together: in an outage each failing call that does not overlap another asks again, until
+    /// home is [ejected](crate::Health). The list still serves when no other can be had.
     ///
     /// # Defaults
     ///
@@ -322,7 +339,10 @@ impl Discovery {
     /// Sets how long to wait after a failure until discovery is tried again; each wait is between
     /// half and one and a half of it, at random. One that everybody gave up who waited for it counts
     /// as failed too, if it had half of its [`timeout`](Self::timeout). A `401` or `403` keeps
-    /// those calls alone from trying that have the same `Authorization`, cookies and sensitive headers.
+    /// those calls alone from trying that have the same `Authorization`, cookies and sensitive headers;
+    /// when three different ones were denied in this time, and no list came, it keeps all from it. So
+    /// one caller's expired token keeps nobody else from the list, and tokens that are signed for each
+    /// call do not ask once for each.
     ///
     /// # Defaults
     ///
@@ -353,6 +373,7 @@ impl fmt::Debug for Discovery {
             .field("hosts", &self.hosts)
             .field("seeds", &self.seeds)
             .field("trust", &self.trust)
+            .field("keeps_order", &self.keeps_order)
             .field("timeout", &self.timeout)
             .field("default_ttl", &self.default_ttl)
             .field("max_ttl", &self.max_ttl)

@@ -38,13 +38,8 @@ pub fn document(bytes: &[u8]) {
     let regions = &regions[..regions.len().min(MAX_REGIONS)];
     let again = parse(&write(regions)).expect("what was written is a document");
     assert_eq!(again.refused, 0);
-    assert!(
-        again
-            .regions
-            .iter()
-            .map(parts)
-            .eq(regions.iter().map(parts))
-    );
+    let again = again.regions.iter().map(parts);
+    assert!(again.eq(regions.iter().map(parts)));
 }
 
 fn is_unnamed(region: &Region) -> bool {
@@ -60,21 +55,25 @@ fn write(regions: &[Region]) -> Vec<u8> {
     let entries: Vec<_> = regions
         .iter()
         .map(|region| {
-            // Without a default port, so that it is no longer than it was.
             let origin = region.origin();
-            let url = format!("{}://{}", origin.scheme(), origin.authority());
-            if is_unnamed(region) {
-                json!({ "url": url })
-            } else {
-                json!({ "region": region.name(), "url": url })
-            }
+            json!({
+                "region": Some(region.name()).filter(|_| !is_unnamed(region)),
+                // Without a default port, so that it is no longer than it was.
+                "url": format!("{}://{}", origin.scheme(), origin.authority()),
+                // Numbers are read in both ways of writing them.
+                "distance": region.get_distance().map(|distance| distance.to_string()),
+                "weight": region.get_weight(),
+            })
         })
         .collect();
     json!({ "regions": entries }).to_string().into_bytes()
 }
 
-fn parts(region: &Region) -> (&str, &str) {
-    (region.name(), region.origin().as_str())
+type Parts<'a> = (&'a str, &'a str, Option<u64>, Option<u32>);
+
+fn parts(region: &Region) -> Parts<'_> {
+    let (name, origin) = (region.name(), region.origin().as_str());
+    (name, origin, region.get_distance(), region.get_weight())
 }
 
 /// Reads header lines: `Age` where a line begins with `age:`, else `Cache-Control`.

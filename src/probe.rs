@@ -37,6 +37,14 @@ impl Prober {
         self.wake.notify_one();
     }
 
+    /// An only region that is out is not missed until a list names another one, of which nobody tells
+    /// the task: a later call looks again.
+    fn want_later(&self, directory: &Directory) {
+        if directory.is_one_out() {
+            self.is_wanted.store(true, Ordering::Release);
+        }
+    }
+
     /// Begins the task if there is need of it and none is running. Costs nothing else.
     pub(crate) fn watch(&self, shared: &Arc<Shared>, client: impl FnOnce() -> Arc<dyn Client>) {
         if !self.is_wanted.load(Ordering::Relaxed) {
@@ -55,6 +63,10 @@ impl Prober {
         };
         // Read once more, with all that was done before it was written.
         self.is_wanted.swap(false, Ordering::AcqRel);
+        if !directory.is_work_left(is_off) {
+            self.want_later(directory);
+            return;
+        }
         if self.is_running.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
             return;
@@ -99,10 +111,8 @@ impl Running {
             if directory.is_work_left(is_off) && !prober.is_running.swap(true, Ordering::AcqRel) {
                 return false;
             }
-            // For a layer with other settings.
-            if is_off && directory.is_work_left(false) {
-                prober.is_wanted.store(true, Ordering::Release);
-            }
+            // For a layer with other settings, or a list to come.
+            prober.want_later(directory);
         }
         self.0 = Weak::new();
         true

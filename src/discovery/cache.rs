@@ -1,8 +1,12 @@
+mod denied;
+mod under_way;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Flight, flight::WeakFlight};
+use self::{denied::Denied, under_way::UnderWay};
+use super::Flight;
 use crate::region::Origin;
 
 /// How old the list of a home is, and who is asking for another. The regions themselves are in a
@@ -12,9 +16,8 @@ pub(super) struct Cache {
     list: Option<List>,
     /// After a failure, when discovery is tried again.
     quiet_until: Option<Instant>,
-    /// Who was denied the list last, and until when they are not to try again.
-    denied: Option<(u64, Instant)>,
-    under_way: Option<UnderWay>,
+    denied: Denied,
+    under_way: UnderWay,
     /// How many fetches there were.
     fetches: u64,
     /// The regions that sent calls away since the last one was begun.
@@ -35,13 +38,6 @@ struct List {
     wrong: Vec<Origin>,
 }
 
-/// The latest fetch, if it has not ended.
-struct UnderWay {
-    flight: WeakFlight,
-    begun: Instant,
-    ticket: Ticket,
-}
-
 /// Which fetch it is, and how many lists had come without one when it was begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
@@ -49,6 +45,8 @@ pub(super) struct Ticket {
     pushed: u64,
     /// With whose credentials it asks.
     credentials: u64,
+    /// Whether a call needs what it brings.
+    is_needed: bool,
 }
 
 /// Why a list is needed.
@@ -91,46 +89,45 @@ impl Cache {
 
     /// Whether these credentials were denied the list a moment ago.
     pub(super) fn is_denied(&self, credentials: u64, now: Instant) -> bool {
-        self.denied
-            .is_some_and(|(denied, until)| denied == credentials && now < until)
+        self.denied.contains(credentials, now)
     }
 
-    /// The fetch under way; where only one `with` these credentials will do, that. One that nobody has
-    /// polled for longer than it may take is not worth waiting for.
+    /// The fetch to wait for. Who was denied because of another's credentials `insists` on one with
+    /// its own, unless too many have asked so already.
     pub(super) fn join(
-        &self,
-        with: Option<u64>,
+        &mut self,
+        credentials: u64,
+        insists: bool,
         timeout: Duration,
         now: Instant,
     ) -> Option<Flight> {
-        let under_way = self.under_way.as_ref()?;
-        let age = now.saturating_duration_since(under_way.begun);
-        let is_it = with.is_none_or(|credentials| credentials == under_way.ticket.credentials);
-        // No flight is made of the weak one that is not handed out: it may be the last, and must not
-        // end here, under the lock that the end of a fetch takes.
-        if is_it && age < timeout {
-            under_way.flight.upgrade()
+        self.under_way.end_late(timeout, now);
+        let own = insists.then_some(credentials);
+        let flight = self.under_way.latest(own);
+        if flight.is_some() || !insists {
+            return flight;
+        }
+        let asked = self.denied.count(now) + self.under_way.needed();
+        if asked >= Denied::MAX && !self.is_denied(credentials, now) {
+            self.under_way.latest(None)
         } else {
             None
         }
     }
 
-    pub(super) fn begin(&mut self, credentials: u64) -> Ticket {
+    pub(super) fn begin(&mut self, credentials: u64, need: Need<'_>) -> Ticket {
         self.fetches += 1;
         self.wrong.clear();
         Ticket {
             number: self.fetches,
             pushed: self.pushed,
             credentials,
+            is_needed: !matches!(need, Need::Newer),
         }
     }
 
     pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, now: Instant) {
-        self.under_way = flight.downgrade().map(|flight| UnderWay {
-            flight,
-            begun: now,
-            ticket,
-        });
+        self.under_way.begin(ticket, flight, now);
     }
 
     /// What the list is waited for to know.
@@ -141,14 +138,9 @@ impl Cache {
         }
     }
 
-    fn end(&mut self, fetch: Ticket) {
-        self.under_way
-            .take_if(|last| last.ticket.number == fetch.number);
-    }
-
     /// Whether the list that a fetch brought is the newest; then it is the present one.
     pub(super) fn found(&mut self, fetch: Ticket) -> bool {
-        self.end(fetch);
+        self.under_way.end(fetch);
         let is_newest = self.pushed == fetch.pushed && self.latest < fetch.number;
         if is_newest {
             self.latest = fetch.number;
@@ -159,7 +151,7 @@ impl Cache {
     /// A fetch failed. Discovery is left alone for this long, unless a list or another fetch came
     /// meanwhile, of which it says nothing: says whether it is.
     pub(super) fn failed(&mut self, fetch: Ticket, until: Instant) -> bool {
-        self.end(fetch);
+        self.under_way.end(fetch);
         let is_last = self.pushed == fetch.pushed && self.fetches == fetch.number;
         if is_last {
             self.quiet_until = Some(until);
@@ -167,15 +159,19 @@ impl Cache {
         is_last
     }
 
-    /// Those who asked are denied the list, and not to try again for this long. Others may.
-    pub(super) fn denied(&mut self, fetch: Ticket, until: Instant) {
-        self.end(fetch);
-        self.denied = Some((fetch.credentials, until));
+    /// Those who asked are denied the list, and not to try again for this long. Others may, unless they
+    /// are as many as make it likely that all are.
+    pub(super) fn denied(&mut self, fetch: Ticket, until: Instant, now: Instant) {
+        self.under_way.end(fetch);
+        self.denied.add(fetch.credentials, until, now);
+        if self.denied.count(now) >= Denied::MAX {
+            self.quiet_until = self.quiet_until.max(Some(until));
+        }
     }
 
     /// A fetch failed that says nothing of the next.
     pub(super) fn failed_in_vain(&mut self, fetch: Ticket) {
-        self.end(fetch);
+        self.under_way.end(fetch);
     }
 
     pub(super) fn pushed(&mut self) {
@@ -185,7 +181,7 @@ impl Cache {
     /// A new list is kept, or, without a time, it is not and the old one neither.
     pub(super) fn keep(&mut self, now: Instant, fresh_until: Option<Instant>) {
         self.quiet_until = None;
-        self.denied = None;
+        self.denied.clear();
         let wrong = std::mem::take(&mut self.wrong);
         self.list = fresh_until.map(|fresh_until| List {
             came_at: now,
@@ -211,7 +207,7 @@ impl Cache {
 
     pub(super) fn expire(&mut self, now: Instant) {
         self.quiet_until = None;
-        self.denied = None;
+        self.denied.clear();
         if let Some(list) = &mut self.list {
             list.fresh_until = list.fresh_until.min(now);
         }

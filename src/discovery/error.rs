@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::document::InvalidDocument;
 use crate::{
     BoxError,
+    error::InvalidRegion,
     region::{InvalidPattern, Origin},
 };
 
@@ -188,12 +189,20 @@ pub struct InvalidDiscovery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Path,
+    NoHosts,
     Pattern(InvalidPattern),
+    Seed(InvalidRegion),
 }
 
 impl InvalidDiscovery {
     pub(super) fn path() -> Self {
         Self { what: What::Path }
+    }
+
+    pub(super) fn no_hosts() -> Self {
+        Self {
+            what: What::NoHosts,
+        }
     }
 
     pub(super) fn is_of_path(&self) -> bool {
@@ -209,11 +218,21 @@ impl From<InvalidPattern> for InvalidDiscovery {
     }
 }
 
+impl From<InvalidRegion> for InvalidDiscovery {
+    fn from(error: InvalidRegion) -> Self {
+        Self {
+            what: What::Seed(error),
+        }
+    }
+}
+
 impl fmt::Display for InvalidDiscovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Path => f.write_str("the path of a discovery begins with a slash and is a URI's"),
+            What::NoHosts => f.write_str("no host is named, so there are no homes"),
             What::Pattern(error) => error.fmt(f),
+            What::Seed(error) => error.fmt(f),
         }
     }
 }

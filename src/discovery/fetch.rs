@@ -128,8 +128,10 @@ impl Drop for Impatience<'_> {
     fn drop(&mut self) {
         // A caller who cancels at once says nothing of discovery.
         let was_long = self.since.elapsed() >= self.discovery.timeout / 2;
-        if let Some(ticket) = self.ticket.filter(|_| was_long) {
-            self.home.failed(self.discovery, ticket);
+        match self.ticket {
+            Some(ticket) if was_long => drop(self.home.failed(self.discovery, ticket)),
+            Some(ticket) => self.home.failed_in_vain(ticket),
+            None => {}
         }
     }
 }

@@ -103,8 +103,7 @@ impl Home {
         if let Some(known) = known {
             return (ready(known).boxed().shared(), false);
         }
-        let with = insists.then_some(credentials);
-        let joined = cache.join(with, homes.discovery.timeout, now);
+        let joined = cache.join(credentials, insists, homes.discovery.timeout, now);
         if joined.is_none() && cache.is_denied(credentials, now) {
             let error = DiscoveryError::of(self.origin(), Fault::NotNow);
             return (ready(Err(error)).boxed().shared(), false);
@@ -112,7 +111,7 @@ impl Home {
         let (flight, is_joined) = match joined {
             Some(flight) => (flight, true),
             None => {
-                let ticket = cache.begin(credentials);
+                let ticket = cache.begin(credentials, need);
                 let (homes, home) = (homes.clone(), self.clone());
                 let fetch = fetch::fetch(homes, home, query, client, ticket);
                 let flight = fetch.boxed().shared();
@@ -228,11 +227,11 @@ impl Home {
     /// credentials.
     pub(super) fn denied(&self, discovery: &Discovery, fetch: Ticket) -> Duration {
         let (wait, until) = discovery.pause();
-        self.lock().denied(fetch, until);
+        self.lock().denied(fetch, until, Instant::now());
         wait
     }
 
-    /// A fetch failed that no call needed: no reason not to try when one does.
+    /// A fetch failed that no call needed, or was given up at once: no reason not to try again.
     pub(super) fn failed_in_vain(&self, fetch: Ticket) {
         self.lock().failed_in_vain(fetch);
     }

@@ -74,6 +74,14 @@ pub(super) fn trusted(
     if malformed > 0 || !refused.is_empty() {
         report::region_refused(home, refused.len() + malformed, refused.first());
     }
+    if discovery.keeps_order {
+        // Here and wherever they are ordered from now on.
+        let unmeasured = |region: Region| {
+            let weight = region.get_weight();
+            region.measured(None, weight)
+        };
+        trusted = trusted.into_iter().map(unmeasured).collect();
+    }
     nearest_first(&mut trusted, Region::get_distance);
     trusted.truncate(document::MAX_REGIONS);
     trusted.into_iter().map(named).collect()

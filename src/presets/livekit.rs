@@ -16,13 +16,20 @@ const DIALS: &[(&str, Duration)] = &[
     ("/TransferSIPParticipant", RING),
 ];
 
+const CLOUD: &[&str] = &["*.livekit.cloud", "*.livekit.run"];
+
+fn discovery(hosts: &[&str]) -> Discovery {
+    Discovery::http("/settings/regions").hosts(hosts)
+}
+
 impl FailoverLayer {
     /// For the API of LiveKit Cloud (Twirp over HTTP): requests to `*.livekit.cloud` and
     /// `*.livekit.run` fail over to the regions that the project is served in. Requests to other
     /// hosts, such as servers of one's own, are passed on untouched.
     ///
     /// It does what LiveKit's own server SDKs do: the regions are asked of `/settings/regions` at the
-    /// first failure; every call has a random `X-Livekit-Request-Id`, the same on all its attempts,
+    /// first failure, and tried in the order in which the server lists them, whatever distances it
+    /// gives; every call has a random `X-Livekit-Request-Id`, the same on all its attempts,
     /// unless the caller gave it one; and it is replayed also when it may have been processed.
     ///
     /// A `451` leads a project that is pinned to some regions to one of them, even where failover is
@@ -41,7 +48,7 @@ impl FailoverLayer {
     /// # What it does better
     ///
     /// - It finds the regions when home is dead: the other known regions are asked for the list too,
-    ///   and seeds where one builds the layer from [`Discovery`]. The SDKs ask the host that just
+    ///   and the seeds that [`livekit_with`](Self::livekit_with) sets. The SDKs ask the host that just
     ///   failed, and no other.
     /// - One discovery at a time, shared by all calls that wait; after a failure the next one comes 5
     ///   to 15 s later. Most SDKs send one for each call that fails, and none waits after a failure.
@@ -58,19 +65,45 @@ impl FailoverLayer {
     /// - Bodies stream, up to 1 MiB is kept for a replay. `501` and the like, which no other region
     ///   answers differently, are not replayed.
     pub fn livekit() -> Self {
-        Self::livekit_at(&["*.livekit.cloud", "*.livekit.run"])
+        Self::livekit_over(discovery(CLOUD))
+    }
+
+    /// [`livekit`](Self::livekit) with other settings of its [`Discovery`]: above all
+    /// [seeds](Discovery::seeds), with which a client that starts while home is down finds its regions.
+    ///
+    /// A seed is a region of the project that answers `/settings/regions`. It is shown the call's
+    /// token only where it would be trusted as a region. What is [added](Discovery::hosts) to the hosts
+    /// is served besides those of LiveKit Cloud.
+    ///
+    /// ```
+    /// use tower_failover::FailoverLayer;
+    ///
+    /// let layer = FailoverLayer::livekit_with(|discovery| {
+    ///     discovery.seeds(["https://my-project.production-eu.livekit.cloud"])
+    /// })?;
+    /// # Ok::<(), tower_failover::error::InvalidRegion>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the settings; end with [`validate`](Discovery::validate) where they have none of their
+    /// own.
+    pub fn livekit_with<E>(set: impl FnOnce(Discovery) -> Result<Discovery, E>) -> Result<Self, E> {
+        set(discovery(CLOUD)).map(Self::livekit_over)
     }
 
     /// [`livekit`](Self::livekit) for servers on `127.0.0.1` instead, over plain HTTP: for tests.
     ///
     /// It never touches LiveKit's hosts, and only that address is trusted.
     pub fn livekit_on_loopback() -> Self {
-        Self::livekit_at(&["127.0.0.1"])
+        Self::livekit_over(discovery(&["127.0.0.1"]))
     }
 
-    fn livekit_at(hosts: &[&str]) -> Self {
-        let discovery = Discovery::http("/settings/regions").hosts(hosts);
-        Self::new(Regions::discover(discovery))
+    fn livekit_over(discovery: Discovery) -> Self {
+        // The SDKs never look at distances. Those of a list are all written unless one is 0, which the
+        // JSON of protobuf leaves out.
+        let regions = Regions::discover(discovery.in_order_of_list());
+        Self::new(regions)
             .max_attempts(3)
             .backoff(Backoff::exponential(
                 Duration::from_millis(200),

@@ -92,6 +92,11 @@ impl Directory {
         !self.work(is_off).is_empty()
     }
 
+    /// Whether any region is out, missed or not.
+    pub(crate) fn is_one_out(&self) -> bool {
+        !self.places(|_, memory, _| memory.is_out()).is_empty()
+    }
+
     /// Tells everybody that a region is out, for this long at least.
     pub(crate) fn ejected(&self, region: &Region, reason: Reason, wait: Duration) {
         report::region_ejected(region, reason, wait);

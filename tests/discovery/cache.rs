@@ -75,6 +75,18 @@ async fn at_a_max_age_of_zero_each_failure_asks() {
 }
 
 #[tokio::test]
+async fn at_a_max_age_of_zero_failures_ask_until_home_is_ejected() {
+    let livekit = LiveKit::start(3).await;
+    livekit.cache_control("max-age=0");
+    let client = client(&layer().health(Health::default().probe_every(LONG, LONG)));
+    for asked_by_now in [1, 2, 2, 2] {
+        let served = failed_over(&client, &livekit).await;
+        assert_eq!(served, (200, "region-1".to_owned()));
+        assert_eq!(asked(&livekit), [asked_by_now, 0, 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_is_not_to_be_kept_serves_those_who_wait_for_it_and_nobody_later() {
     for value in [
         "no-store",

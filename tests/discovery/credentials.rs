@@ -1,5 +1,7 @@
 //! A discovery that wants credentials, as LiveKit Cloud's does.
 
+mod many;
+
 use std::{
     sync::{
         Arc,

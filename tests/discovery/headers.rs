@@ -442,6 +442,7 @@ fn nothing_of_a_setting_that_is_refused_is_logged() {
         Discovery::http("secret-path"),
         Discovery::http("/secret-path with blanks"),
         Discovery::http("/").hosts(["secret-setting@127.0.0.1"]),
+        Discovery::http("/").hosts([""; 0]),
         Discovery::http("/").allow(["https://secret-setting.example.com"]),
     ] {
         assert_debug_silent(&discovery);
@@ -454,6 +455,6 @@ fn nothing_of_a_setting_that_is_refused_is_logged() {
     assert_silent(error.to_string());
     assert_debug_silent(&error);
     let lines = events.take();
-    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
     lines.iter().for_each(assert_debug_silent);
 }

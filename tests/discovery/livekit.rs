@@ -4,20 +4,31 @@
 //!
 //! | id | why |
 //! |---|---|
-//! | D5, D9, D13 | matters of a unit; see `src/discovery` |
+//! | D5 | a matter of a unit: `the_usual_lines_are_understood` and what follows it in `src/discovery/freshness/tests.rs` |
+//! | D9 | not the preset's: `within_max_age_a_second_failure_asks_nothing` and `a_list_out_of_date_serves_until_it_is_too_stale_and_not_longer` in `cache` |
 //! | D11, D12 | lists are not edited; health and `Handle::refresh` take their place |
-//! | D14 | as U1 |
+//! | D13 | not the preset's: `each_home_has_a_fetch_of_its_own_at_the_same_time` and `two_hundred_calls_that_fail_together_ask_once_and_all_succeed` in `flight` |
 //! | D18, TLS | the TLS is the wrapped client's |
-//! | F1 but for its first case, F2, F3, F4 | how long it rings is said in the message, which is the API client's |
+//! | F1 but for its first case and that of 5 s, F2 | how long it rings is said in the message, which is the API client's |
+//! | F3 | as T4: who drops the call cancels it, with a deadline or without |
 //! | S1, grants, protobuf | the client's, too |
 //!
-//! Other than in the SDKs: a deadline bounds the call and not each attempt (E10, E11, T1, U3), an id
-//! of the caller's is kept (I2), and the id is not shown to discovery (I1).
+//! Other than in the SDKs:
+//!
+//! - A deadline bounds the call and not each attempt (E10, E11, T1, U3).
+//! - An id of the caller's is kept (I2), and the id is not shown to discovery (I1).
+//! - The order is the server's, but regions that failed lately come last, and no entry is used that is
+//!   not trusted (D1).
+//! - `no-cache` and `no-store` hold whatever `max-age` stands beside them, blanks around `=` are
+//!   none of its value, and a list that says nothing is used for 5 s (D5).
+//! - A timeout of the call's own is not raised to the ringing time: the caller's 5 s stay 5 s
+//!   (F1; see `an_attempt_timeout_of_the_calls_own_wins`).
 
 mod clock;
 mod dials;
 mod hosts;
 mod lists;
+mod seeds;
 
 use std::time::Duration;
 

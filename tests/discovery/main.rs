@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+mod alone;
 mod cache;
 mod credentials;
 mod extremes;
@@ -12,6 +13,7 @@ mod handle;
 mod headers;
 mod health;
 mod hostile;
+mod hosts;
 mod http2;
 mod kinds;
 mod lazy;

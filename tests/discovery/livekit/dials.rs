@@ -67,6 +67,22 @@ async fn f1_a_phone_that_nobody_picks_up_in_32_s_is_dialled_in_the_next_region()
 }
 
 #[tokio::test(start_paused = true)]
+async fn f4_a_call_that_has_3_s_ends_with_them_and_dials_once() {
+    let own = Override::new().total_timeout(secs(3));
+    for method in DIALS {
+        let net = net(&[after(secs(4), Act::Status(200))]);
+        let course = course_of(method, &FailoverLayer::livekit(), &net, own).await;
+        assert_eq!(course.result.unwrap_err().kind(), ErrorKind::Timeout);
+        assert!((secs(3)..=secs(3) + ROUNDING).contains(&course.took));
+        assert_eq!((course.begun.len(), net.asked().len()), (1, 0), "{method}");
+
+        let ring = millis(200);
+        let dialled = picked_up(ring, method, &FailoverLayer::livekit(), own).await;
+        assert_eq!(dialled, (1, ring), "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_that_fails_a_call_that_dials_is_left_at_once() {
     for act in [Act::Status(503), Act::Refuse] {
         let net = net(&[act]);

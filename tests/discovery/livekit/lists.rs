@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::time::advance;
-use tower_failover::Health;
+use tower_failover::{Health, Region, RegionList};
 
 use super::*;
 
@@ -42,17 +42,46 @@ fn at(region: &str) -> (String, u16) {
 
 #[tokio::test]
 async fn d1_the_order_is_the_servers_each_time() {
-    let livekit = LiveKit::start(4).await;
-    livekit.cache_control("max-age=60");
-    livekit.list(&[3, 1, 0, 2]);
-    let client = client(&FailoverLayer::livekit_on_loopback());
-    for _ in 0..2 {
-        let mock = r#"{"failRegions":[0,3]}"#;
-        let (status, region) = answer(&client, twirp(&livekit.origin(0), ROOMS, mock)).await;
-        assert_eq!((status, region.as_str()), (200, "region-1"));
+    // Without home, whose distance is the 0 that is left out, each region has one.
+    for list in [&[3, 1, 0, 2][..], &[3, 1, 2]] {
+        let livekit = LiveKit::start(4).await;
+        livekit.cache_control("max-age=60");
+        livekit.list(list);
+        let client = client(&FailoverLayer::livekit_on_loopback());
+        for _ in 0..2 {
+            let mock = r#"{"failRegions":[0,3]}"#;
+            let (status, region) = answer(&client, twirp(&livekit.origin(0), ROOMS, mock)).await;
+            assert_eq!((status, region.as_str()), (200, "region-1"), "{list:?}");
+        }
+        assert_eq!(called(&livekit), [2, 2, 0, 2], "{list:?}");
+        assert_eq!(asked(&livekit), super::HOME, "{list:?}");
     }
-    assert_eq!(called(&livekit), [2, 2, 0, 2]);
-    assert_eq!(asked(&livekit), super::HOME);
+}
+
+#[tokio::test]
+async fn d1_the_order_is_that_of_a_pushed_and_of_a_restored_list_too() {
+    let livekit = LiveKit::start(4).await;
+    let home = livekit.origin(0);
+    for region in livekit.regions() {
+        region.set_at(PATH, Fault::Status(500)).await;
+    }
+    let pushed = [3, 1, 2].map(|n| {
+        Region::new("", livekit.origin(n))
+            .unwrap()
+            .distance(n as u64)
+    });
+    let pushing = FailoverLayer::livekit_on_loopback();
+    let list = RegionList::new(pushed.to_vec());
+    pushing.handle().set_regions(&home, list).unwrap();
+    let restoring = FailoverLayer::livekit_on_loopback();
+    restoring
+        .handle()
+        .restore_snapshot(&pushing.handle().snapshot());
+    for layer in [pushing, restoring] {
+        let mock = r#"{"failRegions":[0]}"#;
+        let (status, region) = answer(&client(&layer), twirp(&home, ROOMS, mock)).await;
+        assert_eq!((status, region.as_str()), (200, "region-3"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

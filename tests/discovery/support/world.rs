@@ -139,6 +139,14 @@ impl World {
         asked.map(|seen| seen.origin.clone()).collect()
     }
 
+    /// Whether this was among the headers of a request for the list.
+    pub(crate) fn was_shown(&self, origin: &str, header: &str) -> bool {
+        let state = self.state();
+        let asked = state.seen.iter().filter(|seen| seen.is_discovery());
+        let mut asked = asked.filter(|seen| seen.origin == origin);
+        asked.any(|seen| seen.headers.contains_key(header))
+    }
+
     /// How many requests are under way, or have an answer that somebody holds.
     pub(crate) fn open(&self) -> usize {
         Arc::strong_count(&self.token) - Arc::strong_count(&self.state)
