@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
+use http::request::Parts;
 use http::response::Builder;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -26,7 +27,7 @@ use crate::region::Region;
 use crate::tasks::Spawner;
 use crate::upload::Upload;
 
-type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// Answers the requests of one connection.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl Answers {
             orders: self.orders.clone(),
             spawner: self.spawner.clone(),
             earlier: self.requests.fetch_add(1, Ordering::Relaxed),
+            head,
         };
         call.answer(fault, Upload::new(body, entry))
     }
@@ -77,6 +79,7 @@ struct Call {
     spawner: Spawner,
     /// How many requests came before on this connection.
     earlier: u32,
+    head: Parts,
 }
 
 impl Call {
@@ -120,9 +123,16 @@ impl Call {
                 self.early(code, upload)
             }
             Fault::CutBody => {
-                upload.read().await?;
-                let head = self.head(200).header(CONTENT_LENGTH, 100);
-                Ok(head.body(CutBody::new(self.orders).boxed_unsync())?)
+                let orders = self.orders.clone();
+                let answer = match self.region.handler {
+                    Some(_) => self.normal(upload, Duration::ZERO).await?,
+                    None => {
+                        upload.read().await?;
+                        let head = self.head(200).header(CONTENT_LENGTH, 100);
+                        head.body(whole(&b"0123456789"[..]))?
+                    }
+                };
+                Ok(answer.map(|body| CutBody::new(body, orders).boxed_unsync()))
             }
             // A connection that Refuse is about to close brought one more request.
             Fault::Refuse | Fault::Reset => self.end(Ending::Reset).await,
@@ -164,6 +174,15 @@ impl Call {
     }
 
     async fn normal(self, mut upload: Upload, delay: Duration) -> Result<Answer, BoxError> {
+        if let Some(handler) = &self.region.handler {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let answer = handler
+                .answer(Request::from_parts(self.head, upload))
+                .await?;
+            return named(answer, &self.region.name);
+        }
         let length = upload.read().await?;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -172,12 +191,7 @@ impl Call {
             return self.greet(length);
         };
         match listener.answer(&upload.recorded()).await? {
-            Outcome::Answer(answer) => {
-                let (mut head, body) = answer.into_parts();
-                let name = HeaderValue::from_str(&self.region.name)?;
-                head.headers.insert("x-region", name);
-                Ok(Response::from_parts(head, whole(body)))
-            }
+            Outcome::Answer(answer) => named(answer.map(whole), &self.region.name),
             Outcome::Drop => self.end(Ending::Fin(Bytes::new())).await,
         }
     }
@@ -204,6 +218,12 @@ impl Call {
         let _ = self.orders.send(Order::End(ending));
         pending().await
     }
+}
+
+fn named(mut answer: Answer, name: &str) -> Result<Answer, BoxError> {
+    let name = HeaderValue::from_str(name)?;
+    answer.headers_mut().insert("x-region", name);
+    Ok(answer)
 }
 
 fn whole(body: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {

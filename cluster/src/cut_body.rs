@@ -4,14 +4,16 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::BoxError;
 use crate::connection::Order;
 
-/// A body of ten bytes that then fails, but not before they are on the wire: hyper drops what is queued behind an error.
+/// A body that fails after its first data, but not before that is on the wire: hyper drops what is queued behind an error.
 #[derive(Debug)]
 pub(crate) struct CutBody {
+    body: UnsyncBoxBody<Bytes, BoxError>,
     orders: mpsc::UnboundedSender<Order>,
     state: State,
 }
@@ -19,14 +21,18 @@ pub(crate) struct CutBody {
 #[derive(Debug)]
 enum State {
     Start,
-    /// The bytes were handed to hyper.
+    /// The data was handed to hyper.
     Sent,
     Flushing(oneshot::Receiver<()>),
 }
 
 impl CutBody {
-    pub(crate) fn new(orders: mpsc::UnboundedSender<Order>) -> Self {
+    pub(crate) fn new(
+        body: UnsyncBoxBody<Bytes, BoxError>,
+        orders: mpsc::UnboundedSender<Order>,
+    ) -> Self {
         CutBody {
+            body,
             orders,
             state: State::Start,
         }
@@ -44,8 +50,9 @@ impl Body for CutBody {
         loop {
             match &mut self.state {
                 State::Start => {
+                    let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
                     self.state = State::Sent;
-                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"0123456789")))));
+                    return Poll::Ready(frame);
                 }
                 State::Sent => {
                     let (done, flushed) = oneshot::channel();

@@ -2,7 +2,7 @@
 //!
 //! A [`Server`] is one region. It speaks HTTP/1.1 or HTTP/2 (prior knowledge) on one port for its lifetime, records every
 //! request, and does to new requests what its [`Fault`] says. A [`Cluster`] is several of them, for examples; a
-//! [`LiveKit`] is several that answer as a LiveKit project does.
+//! [`LiveKit`] is several that answer as a LiveKit project does; a [`TlsServer`] is one behind TLS.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,6 +24,9 @@ mod fault;
 mod livekit;
 mod server;
 
+mod ca;
+mod tls;
+
 mod port;
 mod record;
 mod region;
@@ -34,13 +37,17 @@ mod tasks;
 
 mod answer;
 mod cut_body;
+mod handler;
 mod open_body;
 mod upload;
 
+pub use ca::{Ca, Identity};
 pub use cluster::Cluster;
 pub use fault::Fault;
 pub use livekit::LiveKit;
 pub use record::Recorded;
 pub use server::Server;
+pub use tls::TlsServer;
+pub use upload::Upload;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use http::request::Parts;
 
 use crate::fault::{Fault, Script};
+use crate::handler::Handler;
 use crate::livekit::Listener;
 use crate::record::{Entry, Ledger};
 
@@ -22,6 +23,8 @@ pub(crate) struct Region {
     pub(crate) ledger: Arc<Ledger>,
     /// Gives the normal answers in place of the region itself.
     pub(crate) listener: Option<Listener>,
+    /// The same for requests as they come in.
+    pub(crate) handler: Option<Handler>,
     scripts: Mutex<Scripts>,
 }
 
@@ -47,6 +50,7 @@ impl Region {
             protocol,
             ledger: Arc::default(),
             listener: None,
+            handler: None,
             scripts: Mutex::new(Scripts {
                 everywhere: Script::new(Fault::None),
                 at: HashMap::new(),

@@ -1,13 +1,20 @@
 use std::fmt;
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use tokio::sync::Mutex;
 
+use crate::BoxError;
 use crate::fault::Fault;
+use crate::handler::Handler;
 use crate::port::Port;
 use crate::record::{Counts, Recorded};
 use crate::region::{Protocol, Region};
+use crate::upload::Upload;
 
 /// One region: a real server on loopback with a fixed port for its lifetime.
 ///
@@ -35,6 +42,22 @@ impl Server {
     /// Starts a region that speaks HTTP/2 with prior knowledge.
     pub async fn h2c(name: &str) -> Server {
         Server::start(Ipv4Addr::LOCALHOST, Region::new(name, Protocol::H2c))
+    }
+
+    /// Starts a region that speaks HTTP/2 with prior knowledge, and has its requests answered by `handler`.
+    ///
+    /// That reads the bodies itself. A [`Fault::Delay`] then comes before it is asked, and a [`Fault::CutBody`] breaks off
+    /// after the first data of its answer.
+    pub async fn h2c_with<H, F, B>(name: &str, handler: H) -> Server
+    where
+        H: Fn(Request<Upload>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Response<B>, BoxError>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut region = Region::new(name, Protocol::H2c);
+        region.handler = Some(Handler::new(handler));
+        Server::start(Ipv4Addr::LOCALHOST, region)
     }
 
     pub(crate) fn start(host: Ipv4Addr, region: Region) -> Server {

@@ -1,6 +1,8 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 
@@ -12,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// A request body being received, recorded as it is read.
 #[derive(Debug)]
-pub(crate) struct Upload {
+pub struct Upload {
     body: Incoming,
     entry: Entry,
 }
@@ -59,29 +61,44 @@ impl Upload {
     }
 
     async fn frame(&mut self) -> hyper::Result<Option<Frame<Bytes>>> {
+        BodyExt::frame(self).await.transpose()
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         // When hyper has answered already, it tells the end of a body of known length only with the next request.
         if self.body.is_end_stream() {
             self.entry.complete();
-            return Ok(None);
+            return Poll::Ready(None);
         }
-        match self.body.frame().await {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.entry.data(data);
                 } else if let Some(trailers) = frame.trailers_ref() {
                     self.entry.trailers(trailers.clone());
                 }
-                Ok(Some(frame))
             }
-            Some(Err(error)) => {
-                self.entry.close();
-                Err(error)
-            }
-            None => {
-                self.entry.complete();
-                Ok(None)
-            }
+            Some(Err(_)) => self.entry.close(),
+            None => self.entry.complete(),
         }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -6,5 +6,6 @@ mod http1;
 mod livekit;
 mod paths;
 mod server;
+mod tls;
 
 mod support;
