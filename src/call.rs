@@ -40,6 +40,8 @@ pub(crate) struct Call {
     found: Option<Found>,
     home: usize,
     deadline: Option<Instant>,
+    #[cfg(feature = "tonic")]
+    grpc: bool,
     /// How much of the call's time the current attempt takes at least.
     min_time: Duration,
 
@@ -102,6 +104,9 @@ pub(crate) struct Traits {
     pub(crate) idempotent: bool,
     pub(crate) route: u64,
     pub(crate) deadline: Option<Instant>,
+    /// Whether it is a call of gRPC.
+    #[cfg(feature = "tonic")]
+    pub(crate) grpc: bool,
 }
 
 /// The decision on how a call goes on.
@@ -176,6 +181,8 @@ impl Call {
             found,
             home,
             deadline: traits.deadline,
+            #[cfg(feature = "tonic")]
+            grpc: traits.grpc,
             min_time: config.min_attempt_time,
             place,
             number: 1,

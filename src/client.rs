@@ -80,7 +80,7 @@ where
         async move {
             let client = |error: S::Error| Fault::Client(error.into());
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(client)?;
-            let request = request.map(|()| ReplayBody::empty());
+            let request = request.map(|()| ReplayBody::own());
             Answer::read(service.call(request).await.map_err(client)?).await
         }
         .boxed()
@@ -94,7 +94,7 @@ where
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Probe::NotSent,
             }
-            let request = request.map(|()| ReplayBody::empty());
+            let request = request.map(|()| ReplayBody::own());
             match timeout_at(until, service.call(request)).await {
                 Ok(Ok(response)) => match GrpcCode::of(response.headers()) {
                     Some(GrpcCode::UNAVAILABLE) => Probe::Unavailable,

@@ -13,6 +13,12 @@ use crate::{
 /// so that it can still be downcast to what the client returned. A call whose last outcome is a
 /// response ends with that response, not with an error. A response that is followed by another
 /// attempt is given up before that: if the attempt then cannot be made, the call ends with an error.
+///
+/// What is below an [`io::Error`](std::io::Error), such as the error of a TLS library, is reached by its
+/// [`get_ref`](std::io::Error::get_ref), for its `source` passes over it.
+///
+/// With the feature `tonic`, the source of a gRPC call's error is a `tonic::Status`, and the client's
+/// error is the source of that; see the module `tonic`.
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -67,6 +73,27 @@ impl Error {
     /// The error of an inner service that is not ready for a first attempt.
     pub(crate) fn not_ready(source: BoxError) -> Self {
         Self::new(ErrorKind::NotReady, None, Vec::new(), Some(source))
+    }
+
+    /// Says it as gRPC does too, by a status between this error and its source.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn with_status(mut self) -> Self {
+        let source = self.inner.source.take();
+        self.inner.source = Some(crate::tonic::status(&self, source));
+        self
+    }
+
+    /// Takes the source out.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn take_source(&mut self) -> Option<BoxError> {
+        self.inner.source.take()
+    }
+
+    /// The same error, with this source.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn with_source(mut self, source: impl Into<Option<BoxError>>) -> Self {
+        self.inner.source = source.into();
+        self
     }
 
     /// What is known of the call as a whole.

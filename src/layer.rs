@@ -78,6 +78,11 @@ impl FailoverLayer {
     /// is given up after half of the discovery's time to make some. The timeout also bounds how long a later attempt
     /// waits for the inner service to become ready; that bound is 5 s where this timeout is off.
     ///
+    /// A region that leaves a connection attempt or a TLS handshake unanswered looks like one that does
+    /// not answer the call, which then was perhaps sent. Give the connector a timeout of its own that
+    /// is shorter and spans both, as `examples/rustls.rs` does: what that ends was never sent, and even
+    /// a `POST` goes on.
+    ///
     /// An idempotent call that takes longer is cut off and made again elsewhere, so set it well above
     /// what a healthy call takes, and to less than half of a total timeout.
     ///

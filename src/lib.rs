@@ -48,6 +48,12 @@ pub mod peek;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+
+#[cfg(feature = "tonic")]
+pub mod tonic;
+
 mod changes;
 mod client;
 mod config;

@@ -105,8 +105,8 @@ impl PeekLayer {
     ///
     /// # Defaults
     ///
-    /// None: what a server sends in one go is seen without waiting, and the head of a stream is
-    /// never held back.
+    /// None: what comes along with the head is seen without waiting, as tonic's servers send it, and
+    /// the head of a stream is never held back.
     pub fn unary(mut self, is_unary: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.unary = Some(Arc::new(is_unary));
         self
@@ -137,6 +137,29 @@ pub struct Peek<S> {
     unary: Option<Paths>,
 }
 
+impl<S> Peek<S> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// Whether calls with this path have one message for an answer.
+    pub(crate) fn is_unary(&self, path: &str) -> bool {
+        let is_unary = self.unary.as_ref();
+        is_unary.is_some_and(|is_unary| is_unary(path))
+    }
+}
+
 impl<S: fmt::Debug> fmt::Debug for Peek<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peek")
@@ -159,8 +182,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let is_unary = self.unary.as_ref();
-        let is_unary = is_unary.is_some_and(|is_unary| is_unary(request.uri().path()));
+        let is_unary = self.is_unary(request.uri().path());
         ResponseFuture::new(self.inner.call(request), is_unary)
     }
 }

@@ -56,6 +56,8 @@ pub struct ReplayBody<B> {
 enum Repr<B> {
     /// Nothing, or a single frame of data that was ready at once: nothing to share.
     Ready { data: Option<Bytes>, begun: Begun },
+    /// No body, of a request that is the layer's own and no attempt of a call.
+    Own,
     /// The caller's own body, of a request that is none of the layer's business.
     Direct(B),
     /// A view of the shared source.
@@ -88,9 +90,15 @@ impl<B> ReplayBody<B> {
         }
     }
 
-    /// A body without a frame.
-    pub(crate) fn empty() -> Self {
-        Self::ready(None, Begun::unknown())
+    /// The body of a request that is the layer's own: a probe, or a question to discovery.
+    pub(crate) fn own() -> Self {
+        Self { repr: Repr::Own }
+    }
+
+    /// Whether the request is the layer's own.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.repr, Repr::Own)
     }
 
     fn ready(data: Option<Bytes>, begun: Begun) -> Self {
@@ -102,6 +110,26 @@ impl<B> ReplayBody<B> {
     fn shared(source: Arc<Source<B>>, generation: u64) -> Self {
         Self {
             repr: Repr::Shared { source, generation },
+        }
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl<B> ReplayBody<B> {
+    /// The caller's own body, of a request that is none of the layer's business.
+    pub(crate) fn into_direct(mut self) -> Result<B, Self> {
+        match std::mem::replace(&mut self.repr, Repr::Own) {
+            Repr::Direct(body) => Ok(body),
+            repr => Err(Self { repr }),
+        }
+    }
+
+    /// The data of a body that is no stream, or that there is none; `None` for a stream.
+    pub(crate) fn at_hand(&self) -> Option<Option<Bytes>> {
+        match &self.repr {
+            Repr::Ready { data, .. } => Some(data.clone()),
+            Repr::Own => Some(None),
+            Repr::Direct(_) | Repr::Shared { .. } => None,
         }
     }
 }
@@ -200,6 +228,7 @@ where
                 begun.set();
                 Poll::Ready(data.take().map(|data| Ok(Frame::data(data))))
             }
+            Repr::Own => Poll::Ready(None),
             Repr::Direct(body) => poll_as_bytes(body, cx),
             Repr::Shared { source, generation } => source.poll_frame(*generation, cx),
         }
@@ -208,6 +237,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.repr {
             Repr::Ready { data, .. } => data.is_none(),
+            Repr::Own => true,
             Repr::Direct(body) => body.is_end_stream(),
             Repr::Shared { source, generation } => source.is_end_stream(*generation),
         }
@@ -218,6 +248,7 @@ where
             Repr::Ready { data, .. } => {
                 SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }
+            Repr::Own => SizeHint::with_exact(0),
             Repr::Direct(body) => body.size_hint(),
             Repr::Shared { source, generation } => source.size_hint(*generation),
         }

@@ -4,6 +4,8 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "tonic")]
+use http::Method;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
@@ -70,6 +72,11 @@ impl<S> Failover<S> {
     /// The inner service, alone.
     pub fn into_inner(self) -> S {
         self.inner
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Fetches the list of the regions of this home, an origin, before there is a failure that needs
@@ -153,6 +160,8 @@ where
             idempotent: request::is_idempotent(&head, config.idempotency_key.as_ref()),
             route: request::route(&head.uri),
             deadline: deadline(&policy, &head),
+            #[cfg(feature = "tonic")]
+            grpc: head.method == Method::POST && request::is_grpc(&head.headers),
         };
         // Before the head is aimed, for later attempts are aimed from home as well.
         let may_replay = policy.max_attempts > 1

@@ -188,7 +188,12 @@ impl Call {
     }
 
     fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {
-        Error::new(kind, stop, self.take_records(), source)
+        let error = Error::new(kind, stop, self.take_records(), source);
+        #[cfg(feature = "tonic")]
+        if self.grpc {
+            return error.with_status();
+        }
+        error
     }
 
     pub(super) fn record(&mut self, reason: Reason, kind: Option<FailureKind>, now: Instant) {

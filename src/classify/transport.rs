@@ -7,7 +7,7 @@
 
 use std::{error::Error as StdError, io, iter};
 
-use super::{Blame, Failure, Reason, Verdict};
+use super::{Blame, Failure, FailureKind, Reason, Verdict};
 
 /// The longest source chain that is followed; real ones have six links.
 const DEPTH: usize = 32;
@@ -48,6 +48,8 @@ struct Facts {
     going: bool,
     /// Middleware refused the request before it reached the client.
     unready: bool,
+    /// The client may have sent the request before the one that the error speaks of.
+    begun: bool,
     timed_out: bool,
     garbled: bool,
     cut: bool,
@@ -61,8 +63,12 @@ impl Facts {
         }
         #[cfg(feature = "hyper-util")]
         self.note_hyper(cause);
+        #[cfg(feature = "reqwest")]
+        self.note_reqwest(cause);
         #[cfg(feature = "tower")]
         self.note_tower(cause);
+        #[cfg(feature = "tonic")]
+        self.note_tonic(cause);
     }
 
     fn note_io(&mut self, error: &io::Error) {
@@ -106,6 +112,19 @@ impl Facts {
         }
     }
 
+    #[cfg(feature = "reqwest")]
+    fn note_reqwest(&mut self, cause: &(dyn StdError + 'static)) {
+        if let Some(error) = cause.downcast_ref::<::reqwest::Error>() {
+            // A redirect that it does not follow further is an answer, and the same one everywhere.
+            self.unusable |= error.is_builder() || error.is_redirect();
+            self.unconnected |= error.is_connect() || error.is_dns();
+            // Its timeouts are of a type of its own.
+            self.timed_out |= error.is_timeout();
+        } else {
+            self.begun |= cause.is::<crate::reqwest::Begun>();
+        }
+    }
+
     #[cfg(feature = "tower")]
     fn note_tower(&mut self, cause: &(dyn StdError + 'static)) {
         use tower::{buffer, load_shed, timeout};
@@ -116,11 +135,30 @@ impl Facts {
             || cause.is::<buffer::error::Closed>();
     }
 
-    /// The first that holds decides; each line presumes that those above it do not hold.
+    #[cfg(feature = "tonic")]
+    fn note_tonic(&mut self, cause: &(dyn StdError + 'static)) {
+        use crate::tonic::{NoOrigin, NotConfigured};
+
+        self.timed_out |= cause.is::<::tonic::TimeoutExpired>();
+        self.unconnected |= cause.is::<::tonic::ConnectError>() || cause.is::<NotConfigured>();
+        self.unusable |= cause.is::<NoOrigin>();
+    }
+
     fn verdict(&self) -> Verdict {
+        match self.of_one_send() {
+            Verdict::Failed(failure) if self.begun && failure.kind() == FailureKind::NeverSent => {
+                // Nor does it speak of the region then.
+                Verdict::Failed(Failure::unknown(failure.reason()).blame(Blame::None))
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// The first that holds decides; each line presumes that those above it do not hold.
+    fn of_one_send(&self) -> Verdict {
         use io::ErrorKind::{
             AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset,
-            HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof,
+            HostUnreachable, InvalidData, NetworkUnreachable, TimedOut, UnexpectedEof,
         };
 
         // Refused is a connection before there is one; on one, it is said of what was sent.
@@ -135,6 +173,7 @@ impl Facts {
                     ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable,
                 ) => Reason::Refused,
                 Some(TimedOut) => Reason::ConnectTimeout,
+                _ if self.timed_out => Reason::ConnectTimeout,
                 _ => Reason::Connect,
             })
         } else if self.unwritten {
@@ -147,7 +186,8 @@ impl Facts {
             Failure::never_sent(Reason::GoAway)
         } else if self.timed_out || self.io == Some(TimedOut) {
             Failure::unknown(Reason::Timeout)
-        } else if self.garbled {
+        } else if self.garbled || self.io == Some(InvalidData) {
+            // With TLS 1.3 that may be how a server refuses a client's certificate: after the handshake.
             Failure::unknown(Reason::Protocol)
         } else if self.cut
             || matches!(
@@ -171,7 +211,6 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::FailureKind;
 
     #[derive(Debug)]
     struct Wrapped(io::Error);
@@ -213,6 +252,7 @@ mod tests {
             (io::ErrorKind::BrokenPipe, Reason::Reset),
             (io::ErrorKind::UnexpectedEof, Reason::Reset),
             (io::ErrorKind::TimedOut, Reason::Timeout),
+            (io::ErrorKind::InvalidData, Reason::Protocol),
             (io::ErrorKind::Other, Reason::Other),
         ] {
             assert_eq!(

@@ -236,6 +236,10 @@ where
 
 const NOT_READY: Cause = Cause::Failure(Failure::never_sent(Reason::NotReady));
 
+/// The client's own timer ended the call's time.
+#[cfg(feature = "reqwest")]
+const OVERDUE: Cause = Cause::Failure(Failure::unknown(Reason::Timeout));
+
 /// How the call ends, or `None` when it goes on in another state.
 type End<R> = Option<Result<Response<R>, Error>>;
 
@@ -305,13 +309,26 @@ where
     fn failed(&mut self, error: BoxError) -> End<R> {
         let now = Instant::now();
         if self.keeper.has_failed() {
+            #[cfg(feature = "tonic")]
+            let error = crate::tonic::failed_with(self.keeper.take_status(), error);
             return Some(Err(self.call.refused(Reason::Body, error, now)));
         }
+        #[cfg(feature = "reqwest")]
+        let error = match crate::reqwest::overdue(error) {
+            Ok(error) => return Some(Err(self.call.timed_out(&OVERDUE, now).with_source(error))),
+            Err(error) => error,
+        };
         let cause = match self.call.classifier().classify(Outcome::Error(&*error)) {
             Verdict::Success | Verdict::Final => {
                 return Some(Err(self.call.refused(Reason::Request, error, now)));
             }
             Verdict::WrongRegion => Cause::WrongRegion(Reason::Other),
+            // A client that heeds the request's `grpc-timeout` may be the first to notice.
+            Verdict::Failed(failure)
+                if failure.reason() == Reason::Timeout && self.call.is_over(now) =>
+            {
+                return Some(Err(self.call.timed_out(&Cause::Failure(failure), now)));
+            }
             // The proof that a GOAWAY does not give by itself.
             Verdict::Failed(failure)
                 if failure.reason() == Reason::GoAway && !self.keeper.has_begun() =>

@@ -66,7 +66,7 @@ pin_project! {
 }
 
 impl<F, R: Body> ResponseFuture<F, R> {
-    pub(super) fn new(future: F, is_unary: bool) -> Self {
+    pub(crate) fn new(future: F, is_unary: bool) -> Self {
         Self {
             state: State::Head { future, is_unary },
         }

@@ -97,6 +97,15 @@ impl<B> Keeper<B> {
             Repr::Shared(source) => source.has_failed(),
         }
     }
+
+    /// The status that it failed with, if it was one. There is none the second time.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn take_status(&self) -> Option<::tonic::Status> {
+        match &self.repr {
+            Repr::Ready { .. } => None,
+            Repr::Shared(source) => source.take_status(),
+        }
+    }
 }
 
 impl<B> Drop for Keeper<B> {

@@ -36,6 +36,9 @@ struct State<B> {
     /// The body's error, where that was read but not handed out.
     error: Option<BoxError>,
     failed: bool,
+    /// What it failed with, if that was a status.
+    #[cfg(feature = "tonic")]
+    status: Option<::tonic::Status>,
     /// Which attempt the source belongs to.
     generation: u64,
     /// What was read from the body, while a replay is possible; after that, what the current
@@ -168,6 +171,12 @@ impl<B> Source<B> {
     pub(super) fn has_failed(&self) -> bool {
         self.lock().failed
     }
+
+    /// The status that the caller's body failed with, if it was one.
+    #[cfg(feature = "tonic")]
+    pub(super) fn take_status(&self) -> Option<::tonic::Status> {
+        self.lock().status.take()
+    }
 }
 
 impl<B> Source<B>
@@ -208,9 +217,10 @@ where
                 state.keep(frame);
                 state.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
-            Some(Err(_)) => {
+            Some(Err(error)) => {
                 state.body = None;
                 state.fail();
+                state.note(error);
             }
             None => state.body = None,
         }
@@ -268,6 +278,8 @@ impl<B> State<B> {
             unread: None,
             error: None,
             failed: false,
+            #[cfg(feature = "tonic")]
+            status: None,
             generation: 0,
             kept: SmallVec::new(),
             kept_bytes: 0,
@@ -354,6 +366,14 @@ impl<B> State<B> {
     fn fail(&mut self) {
         self.failed = true;
         self.stop_keeping();
+    }
+
+    /// Remembers the error as far as it has to, for it goes to the client, and h2 forgets it.
+    fn note(&mut self, _error: &BoxError) {
+        #[cfg(feature = "tonic")]
+        {
+            self.status = _error.downcast_ref().cloned();
+        }
     }
 
     fn stop_keeping(&mut self) {

@@ -1,0 +1,129 @@
+use std::{
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use ::reqwest::{Body, Request, Response};
+use futures_util::future::Either;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    outgoing::{Outgoing, Sent},
+    terms::Terms,
+    whole::Whole,
+};
+use crate::{BoxError, replay::ReplayBody};
+
+/// A client of reqwest's kind as one of hyper's kind, for one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Adapter<S> {
+    inner: S,
+    terms: Terms,
+}
+
+impl<S> Adapter<S> {
+    pub(super) fn new(inner: S, terms: Terms) -> Self {
+        Self { inner, terms }
+    }
+}
+
+impl<S> Service<http::Request<ReplayBody<Body>>> for Adapter<S>
+where
+    S: Service<Request, Response = Response> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = http::Response<Whole>;
+    type Error = BoxError;
+    type Future = Either<Sending<S>, Ready<Result<Self::Response, BoxError>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: http::Request<ReplayBody<Body>>) -> Self::Future {
+        let outgoing = match Outgoing::new(request, self.terms) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Either::Right(ready(Err(error))),
+        };
+        let again = outgoing.again.map(|request| {
+            let service = self.inner.clone();
+            Box::new(Again { service, request })
+        });
+        Either::Left(Sending {
+            state: State::Sent {
+                future: self.inner.call(outgoing.request),
+            },
+            sent: outgoing.sent,
+            again,
+        })
+    }
+}
+
+pin_project! {
+    /// What comes of one attempt.
+    pub(crate) struct Sending<S>
+    where
+        S: Service<Request>,
+    {
+        #[pin]
+        state: State<S::Future>,
+        sent: Sent,
+        again: Option<Box<Again<S>>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Sent { #[pin] future: F },
+        /// Waiting for the service to be ready to send it with a body that can be redirected.
+        Readiness,
+    }
+}
+
+/// What it takes to send a request once more.
+struct Again<S> {
+    service: S,
+    request: Request,
+}
+
+impl<S> Future for Sending<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<http::Response<Whole>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Sent { future } => match ready!(future.poll(cx)) {
+                    Ok(response) if this.again.is_some() && this.sent.asks_again(&response) => {
+                        this.state.set(State::Readiness);
+                    }
+                    Ok(response) => return Poll::Ready(Ok(this.sent.answered(response))),
+                    Err(error) => return Poll::Ready(Err(this.sent.failed(error.into()))),
+                },
+                StateProj::Readiness => {
+                    let again = this.again.as_mut();
+                    let again = again.expect("it is there until the request is sent again");
+                    if let Err(error) = ready!(again.service.poll_ready(cx)) {
+                        return Poll::Ready(Err(this.sent.failed(error.into())));
+                    }
+                    if let Some(again) = this.again.take() {
+                        let Again {
+                            mut service,
+                            mut request,
+                        } = *again;
+                        this.sent.bound(&mut request);
+                        let future = service.call(request);
+                        this.state.set(State::Sent { future });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Failures beyond those of the table, of which only the error matters: what each client makes of them.
+
+use std::any::Any;
+
+use bytes::Bytes;
+use failover_cluster::{Ca, Fault, Server, TlsServer};
+use http::Request;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tonic::transport::ClientTlsConfig;
+use tower::{Layer, ServiceExt};
+use tower_failover::{
+    FailoverLayer, Regions,
+    classify::{Http, Verdict},
+    replay::ReplayBody,
+    tonic::Channels,
+};
+
+use crate::{recorder::Recorder, support::within};
+
+/// What a region does to a request, or before there can be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    Plaintext,
+    Certificate,
+    HalfHead,
+    Garbage,
+    GoAway,
+    RefusedStream,
+    CancelledStream,
+}
+
+pub(crate) const ODD: [Odd; 7] = [
+    Odd::Plaintext,
+    Odd::Certificate,
+    Odd::HalfHead,
+    Odd::Garbage,
+    Odd::GoAway,
+    Odd::RefusedStream,
+    Odd::CancelledStream,
+];
+
+impl Odd {
+    /// As the page on failures names it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Plaintext => "no TLS at an `https` origin",
+            Self::Certificate => "a certificate that is not trusted",
+            Self::HalfHead => "half a response head, then FIN",
+            Self::Garbage => "an answer that is no HTTP",
+            Self::GoAway => "GOAWAY with a last stream below the request's",
+            Self::RefusedStream => "RST_STREAM with REFUSED_STREAM",
+            Self::CancelledStream => "RST_STREAM with CANCEL",
+        }
+    }
+
+    /// A region that does it; `None` where the protocol has no such thing.
+    async fn region(self, wire: Wire) -> Option<Place> {
+        let fault = match (self, wire) {
+            (Self::Plaintext | Self::Certificate, _) => Fault::None,
+            (Self::HalfHead, Wire::Http1) => Fault::HalfHead,
+            (Self::Garbage, Wire::Http1) => Fault::Garbage,
+            (Self::GoAway, Wire::H2) => Fault::GoAway,
+            (Self::RefusedStream, Wire::H2) => Fault::RefusedStream,
+            (Self::CancelledStream, Wire::H2) => Fault::ResetStream(h2::Reason::CANCEL.into()),
+            _ => return None,
+        };
+        if self == Self::Certificate {
+            let identity = Ca::new("unknown").issue("127.0.0.1");
+            let server = match wire {
+                Wire::Http1 => TlsServer::http1("home", identity).await,
+                Wire::H2 => TlsServer::h2("home", identity).await,
+            };
+            return Some(Place {
+                origin: server.origin(),
+                _server: Box::new(server),
+            });
+        }
+        let server = match wire {
+            Wire::Http1 => Server::http1("home").await,
+            Wire::H2 => Server::h2c("home").await,
+        };
+        server.set(fault).await;
+        let origin = match self {
+            Self::Plaintext => format!("https://{}", server.authority()),
+            _ => server.origin(),
+        };
+        Some(Place {
+            origin,
+            _server: Box::new(server),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Http1,
+    H2,
+}
+
+struct Place {
+    origin: String,
+    _server: Box<dyn Any>,
+}
+
+/// What a client gave, and what was made of it.
+pub(crate) type Met = Option<(String, Verdict)>;
+
+pub(crate) async fn hyper(odd: Odd, wire: Wire) -> Met {
+    let place = odd.region(wire).await?;
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(Ca::new("known").client_config())
+        .https_or_http()
+        .enable_all_versions()
+        .build();
+    let client: Client<_, ReplayBody<Full<Bytes>>> = Client::builder(TokioExecutor::new())
+        .http2_only(wire == Wire::H2)
+        .build(connector);
+    let (layer, met) = recorded(&place);
+    let _ = within(layer.layer(client).oneshot(request(&place))).await;
+    met()
+}
+
+pub(crate) async fn reqwest(odd: Odd, wire: Wire) -> Met {
+    let place = odd.region(wire).await?;
+    let mut tls = Ca::new("known").client_config();
+    tls.alpn_protocols = vec![b"h2".into(), b"http/1.1".into()];
+    let builder = ::reqwest::Client::builder()
+        .no_proxy()
+        .tls_backend_preconfigured(tls)
+        // One attempt of reqwest's own is enough to see.
+        .retry(::reqwest::retry::never());
+    let client = match wire {
+        Wire::Http1 => builder.http1_only(),
+        Wire::H2 => builder.http2_prior_knowledge(),
+    };
+    let client = client.build().unwrap();
+    let request = client.put(format!("{}/path", place.origin)).body("payload");
+    let (layer, met) = recorded(&place);
+    let _ = within(layer.layer(client).oneshot(request.build().unwrap())).await;
+    met()
+}
+
+pub(crate) async fn channels(odd: Odd) -> Met {
+    let place = odd.region(Wire::H2).await?;
+    let channels = Channels::new(|endpoint| match endpoint.uri().scheme_str() {
+        Some("https") => Ok(endpoint.tls_config(ClientTlsConfig::new())?),
+        _ => Ok(endpoint),
+    });
+    let (layer, met) = recorded(&place);
+    let _ = within(layer.layer(channels).oneshot(request(&place))).await;
+    met()
+}
+
+fn request(place: &Place) -> Request<Full<Bytes>> {
+    let request = Request::put(format!("{}/path", place.origin));
+    request.body(Full::from("payload")).unwrap()
+}
+
+/// A layer over one region, and what its classifier sees first.
+fn recorded(place: &Place) -> (FailoverLayer, impl FnOnce() -> Met) {
+    let (recorder, seen) = Recorder::new(Http);
+    let regions = Regions::fixed([&place.origin]).unwrap();
+    let layer = FailoverLayer::new(regions).classifier(recorder);
+    (layer, move || seen.lock().unwrap().first().cloned())
+}
