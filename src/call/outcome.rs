@@ -161,8 +161,14 @@ impl Call {
         self.error(ErrorKind::Request, None, Some(source))
     }
 
-    /// Ends the call because its time is over, during an attempt that `cause` says this of.
-    pub(crate) fn timed_out(&mut self, cause: &Cause, now: Instant) -> Error {
+    /// Ends the call because its time is over, during an attempt that `cause` says this of; `source` is
+    /// the client's error, if that was the first to notice.
+    pub(crate) fn timed_out(
+        &mut self,
+        cause: &Cause,
+        source: Option<BoxError>,
+        now: Instant,
+    ) -> Error {
         let elapsed = self.elapsed(now);
         report::attempt_failed(self.number, self.region(), Reason::TotalTimeout, elapsed);
         // A region is to blame that had as long as one may take, by the layer's own settings: a
@@ -184,7 +190,7 @@ impl Call {
         }
         self.record(Reason::TotalTimeout, cause.kind(), now);
         self.record_rival(Reason::TotalTimeout, now);
-        self.error(ErrorKind::Timeout, Some(Stop::Deadline), None)
+        self.error(ErrorKind::Timeout, Some(Stop::Deadline), source)
     }
 
     fn error(&mut self, kind: ErrorKind, stop: Option<Stop>, source: Option<BoxError>) -> Error {

@@ -203,7 +203,7 @@ where
                     Poll::Ready(Ok(())) => {
                         let now = Instant::now();
                         if this.call.is_too_late(now) {
-                            Some(Err(this.call.timed_out(&NOT_READY, now)))
+                            Some(Err(this.call.timed_out(&NOT_READY, None, now)))
                         } else {
                             let request = replays(this.replays).next_request(this.call, now);
                             let future = service.call(request);
@@ -315,7 +315,7 @@ where
         }
         #[cfg(feature = "reqwest")]
         let error = match crate::reqwest::overdue(error) {
-            Ok(error) => return Some(Err(self.call.timed_out(&OVERDUE, now).with_source(error))),
+            Ok(error) => return Some(Err(self.call.timed_out(&OVERDUE, Some(error), now))),
             Err(error) => error,
         };
         let cause = match self.call.classifier().classify(Outcome::Error(&*error)) {
@@ -327,7 +327,8 @@ where
             Verdict::Failed(failure)
                 if failure.reason() == Reason::Timeout && self.call.is_over(now) =>
             {
-                return Some(Err(self.call.timed_out(&Cause::Failure(failure), now)));
+                let cause = Cause::Failure(failure);
+                return Some(Err(self.call.timed_out(&cause, Some(error), now)));
             }
             // The proof that a GOAWAY does not give by itself.
             Verdict::Failed(failure)
@@ -350,7 +351,7 @@ where
         }
         let cause = Cause::Failure(failure);
         if self.call.is_over(now) {
-            return Some(Err(self.call.timed_out(&cause, now)));
+            return Some(Err(self.call.timed_out(&cause, None, now)));
         }
         if self.call.is_hedge_due(now) {
             self.start_hedge(cx, now);
@@ -402,7 +403,7 @@ where
     fn not_ready(&mut self, error: Option<BoxError>) -> End<R> {
         let now = Instant::now();
         if self.call.is_too_late(now) {
-            return Some(Err(self.call.timed_out(&NOT_READY, now)));
+            return Some(Err(self.call.timed_out(&NOT_READY, None, now)));
         }
         self.try_next(NOT_READY, Err(error), now)
     }
