@@ -17,7 +17,8 @@
 //! 11. [`replay`]: the same body again
 //!
 //! Beside it, `probe` finds out whether regions that are out are back, and `handle` shows and steers
-//! all this from outside.
+//! all this from outside. [`peek`] stands inside the layer and brings what bodies say of failures to the
+//! classifier; `reqwest` and `tonic`, each behind its feature, fit the layer to those clients.
 
 mod layer;
 

@@ -2,16 +2,22 @@
 
 use std::{error::Error, io, iter};
 
-/// Such as `hyper_util (connect) > io (ConnectionRefused)`. Links of private types are left out.
-pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
-    let chain = iter::successors(Some(error), |&error| {
+/// The error and all below it.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| {
         match error.downcast_ref::<io::Error>() {
             // The `source()` of an io::Error skips the error that it wraps.
             Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
         }
-    });
-    let known: Vec<_> = chain.filter_map(link).collect();
+    })
+}
+
+/// Such as `hyper_util (connect) > io (ConnectionRefused)`. Links of private types are left out.
+pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
+    let known: Vec<_> = chain(error).filter_map(link).collect();
     match known.is_empty() {
         true => error.to_string(),
         false => known.join(" > "),

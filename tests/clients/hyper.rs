@@ -10,7 +10,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceExt};
-use tower_failover::{ErrorKind, Served, classify};
+use tower_failover::{Served, classify};
 
 use crate::{
     support::{Http, PAYLOAD, h2c, http1},
@@ -65,10 +65,7 @@ async fn play(
             let attempts = served.map_or_else(Vec::new, |served| served.attempts().to_vec());
             (end(response).await, attempts)
         }
-        Err(error) => (
-            End::Error(name(error.kind()).to_owned()),
-            error.attempts().to_vec(),
-        ),
+        Err(error) => (End::failed(&error), error.attempts().to_vec()),
     };
     if scenario != Refused {
         // A request that is given up may come to be counted after that.
@@ -112,25 +109,12 @@ async fn end(response: Response<Incoming>) -> End {
     }
 }
 
-fn name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::NeverSent => "never sent",
-        ErrorKind::Unknown => "unknown",
-        ErrorKind::Timeout => "timeout",
-        kind => panic!("{kind:?}"),
-    }
-}
-
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_http1() {
-    for scenario in SCENARIOS {
-        check::<Http1>(scenario).await;
-    }
+    check_all::<Http1>().await;
 }
 
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_http2() {
-    for scenario in SCENARIOS {
-        check::<H2c>(scenario).await;
-    }
+    check_all::<H2c>().await;
 }

@@ -3,7 +3,7 @@
 mod proxy;
 mod to_proxy;
 
-use std::{error::Error as StdError, io, iter, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -24,6 +24,8 @@ use tower_failover::{
     classify::{FailureKind, Reason},
     replay::ReplayBody,
 };
+
+use crate::describe::chain;
 
 pub(crate) use proxy::Proxy;
 pub(crate) use to_proxy::ToProxy;
@@ -124,13 +126,5 @@ pub(crate) fn ejected(handle: &Handle, home: &str) -> Vec<(usize, Reason)> {
 
 /// The error of this type in the chain below.
 pub(crate) fn cause<E: StdError + 'static>(error: &Error) -> Option<&E> {
-    let first: &(dyn StdError + 'static) = error;
-    iter::successors(Some(first), |&error| {
-        match error.downcast_ref::<io::Error>() {
-            // The `source()` of an io::Error skips the error that it wraps.
-            Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
-            None => error.source(),
-        }
-    })
-    .find_map(|error| error.downcast_ref())
+    chain(error).find_map(|error| error.downcast_ref())
 }

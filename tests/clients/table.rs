@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use tower_failover::{
-    AttemptRecord, Backoff, FailoverLayer, Regions,
+    AttemptRecord, Backoff, Error, ErrorKind, FailoverLayer, Regions,
     classify::{Classify, FailureKind, Reason},
 };
 
@@ -121,6 +121,19 @@ impl fmt::Display for End {
     }
 }
 
+impl End {
+    /// With this error of the layer.
+    pub(crate) fn failed(error: &Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NeverSent => "never sent",
+            ErrorKind::Unknown => "unknown",
+            ErrorKind::Timeout => "timeout",
+            kind => panic!("{kind:?}"),
+        };
+        Self::Error(kind.to_owned())
+    }
+}
+
 /// What the caller, the classifier and the servers saw of one call.
 #[derive(Debug)]
 pub(crate) struct Play {
@@ -141,6 +154,13 @@ pub(crate) trait Stack {
 
     /// Plays a scenario between two regions of its own.
     async fn play(scenario: Scenario) -> Play;
+}
+
+/// Plays all scenarios, each of which goes as it has to.
+pub(crate) async fn check_all<S: Stack>() {
+    for scenario in SCENARIOS {
+        check::<S>(scenario).await;
+    }
 }
 
 /// Plays a scenario, and makes sure that it goes as it has to.

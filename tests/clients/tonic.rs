@@ -184,14 +184,10 @@ fn long() -> impl futures_util::Stream<Item = Word> + Send + 'static {
 
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_hyper() {
-    for scenario in SCENARIOS {
-        check::<OverHyper>(scenario).await;
-    }
+    check_all::<OverHyper>().await;
 }
 
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_channels() {
-    for scenario in SCENARIOS {
-        check::<OverChannels>(scenario).await;
-    }
+    check_all::<OverChannels>().await;
 }
