@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     budget::Withdrawal,
-    classify::{Classify, Failure, FailureKind, Pushback, Reason},
+    classify::{Blame, Classify, Failure, FailureKind, Pushback, Reason},
     client::Client,
     config::Shared,
     discovery::{Home, View},
@@ -457,6 +457,10 @@ impl Call {
         }
         if let Some(until) = now.checked_add(wish) {
             self.past().wishes.push((place, until));
+        }
+        // A quota is one caller's: it says nothing of the region to others.
+        if failure.blamed() == Blame::None {
+            return;
         }
         let (board, health) = (self.board(), &self.shared.config.health);
         let failed = self.failed_attempt(failure, sent);

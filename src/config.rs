@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) hedge: Option<Hedge>,
     pub(crate) retry_same_region: bool,
     pub(crate) mark_first_attempt: bool,
+    #[cfg(feature = "reqwest")]
+    pub(crate) client_redirects: bool,
 }
 
 impl Default for Config {
@@ -83,6 +85,8 @@ impl Default for Config {
             hedge: None,
             retry_same_region: false,
             mark_first_attempt: false,
+            #[cfg(feature = "reqwest")]
+            client_redirects: true,
         }
     }
 }

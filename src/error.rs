@@ -17,8 +17,8 @@ use crate::{
 /// What is below an [`io::Error`](std::io::Error), such as the error of a TLS library, is reached by its
 /// [`get_ref`](std::io::Error::get_ref), for its `source` passes over it.
 ///
-/// With the feature `tonic`, the source of a gRPC call's error is a `tonic::Status`, and the client's
-/// error is the source of that; see the module `tonic`.
+/// With the feature `tonic`, the source of the error of a gRPC call that was attempted is a
+/// `tonic::Status`, and the client's error is the source of that; see the module `tonic`.
 pub struct Error {
     inner: Box<Inner>,
 }

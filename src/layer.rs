@@ -206,6 +206,21 @@ impl FailoverLayer {
         self.with(|config| config.mark_first_attempt = on)
     }
 
+    /// Sets whether the wrapped client of reqwest may follow redirects by itself.
+    ///
+    /// While it may, what comes of a request may be the answer to another one, or the error of it, and
+    /// is read with care: see [the module `reqwest`](crate::reqwest#redirects). Say `false` for a client
+    /// that was built with [`Policy::none`](::reqwest::redirect::Policy::none), and only for such a one:
+    /// then all is taken for what it is, also where a service inside changes the URL.
+    ///
+    /// # Defaults
+    ///
+    /// `true`, as reqwest's clients do unless told otherwise.
+    #[cfg(feature = "reqwest")]
+    pub fn client_redirects(self, on: bool) -> Self {
+        self.with(|config| config.client_redirects = on)
+    }
+
     /// A handle to what this layer, its clones and all services made by them know of their regions. It
     /// goes by the settings as they are now, so take it when the layer is set up.
     pub fn handle(&self) -> Handle {

@@ -55,6 +55,9 @@ pub mod reqwest;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 
+#[doc = include_str!("../docs/failures.md")]
+pub mod failures {}
+
 mod changes;
 mod client;
 mod config;

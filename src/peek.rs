@@ -84,7 +84,8 @@ type Paths = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 ///
 /// # Defaults
 ///
-/// No call is taken for unary; 64 KiB and 1 s for the body of an error.
+/// No call is taken for unary; up to 64 KiB, for up to 1 s, are read of the body of an error. An
+/// [attempt timeout](crate::FailoverLayer::attempt_timeout) has to leave time for that.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct PeekLayer {

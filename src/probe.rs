@@ -40,7 +40,7 @@ impl Prober {
     /// An only region that is out is not missed until a list names another one, of which nobody tells
     /// the task: a later call looks again.
     fn want_later(&self, directory: &Directory) {
-        if directory.is_one_out() {
+        if directory.may_be_missed() {
             self.is_wanted.store(true, Ordering::Release);
         }
     }
@@ -111,7 +111,10 @@ impl Running {
             if directory.is_work_left(is_off) && !prober.is_running.swap(true, Ordering::AcqRel) {
                 return false;
             }
-            // For a layer with other settings, or a list to come.
+            // For a layer with other settings.
+            if is_off && directory.is_work_left(false) {
+                prober.is_wanted.store(true, Ordering::Release);
+            }
             prober.want_later(directory);
         }
         self.0 = Weak::new();

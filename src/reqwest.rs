@@ -37,7 +37,19 @@
 //! `client.get(url).send()` goes past a layer. Code of that shape keeps it by the feature
 //! `reqwest-middleware` and its `FailoverMiddleware`.
 //!
-//! An [`Override`] is an extension: a request has one that was made from an [`http::Request`] with it.
+//! An [`Override`] is an extension, and a request of reqwest's has those of the [`http::Request`] that
+//! it was made from:
+//!
+//! ```
+//! use tower_failover::{Override, Replay};
+//!
+//! let request = http::Request::post("https://eu.api.example.com/orders")
+//!     .extension(Override::new().replay(Replay::Always))
+//!     .body("two of them")?;
+//! let request: reqwest::Request = request.try_into()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Everything else that a request says holds for each attempt: version, extensions, a `Host` that is
 //! not home's. [`Response::url`] is that of the region that answered.
 //!
@@ -46,37 +58,46 @@
 //! | what | who | how often |
 //! |---|---|---|
 //! | a pooled connection closed before anything was written | hyper-util, inside reqwest | until there is a new connection |
-//! | HTTP/2: REFUSED_STREAM, or GOAWAY with NO_ERROR | reqwest, in the same region, if it can send the body again | twice ([`reqwest::retry`]) |
-//! | all else that may be tried again, and that too after it | the layer, in other regions | [`max_attempts`](crate::FailoverLayer::max_attempts) in all |
+//! | HTTP/2: REFUSED_STREAM, or GOAWAY with NO_ERROR | reqwest, in the same region, if it has the body to send again | twice ([`reqwest::retry`]) |
+//! | whatever may be tried again, and what reqwest tried in vain | the layer, in other regions | [`max_attempts`](crate::FailoverLayer::max_attempts) in all |
 //! | a status that you tell reqwest to retry | reqwest, within one attempt | leave that to the layer: the two would multiply |
 //!
 //! reqwest's default is right beside the layer, save that one region may see a refused request three
-//! times. `retry::never()` leaves it to the layer.
+//! times. `retry::never()` leaves it to the layer, which counts a GOAWAY as "perhaps sent" here (see
+//! [`Http`](crate::classify::Http)): it cannot know whether the body was begun. What you tell reqwest
+//! to retry, a `POST` too, may be processed more often than the layer knows.
 //!
 //! # Bodies
 //!
 //! No body, and one that is at hand in one piece, reach reqwest as such, so that it can send them
 //! again by itself, for a refused stream or for a redirect by `307` or `308`. Streams are wrapped.
 //!
-//! But a request that must not be sent again once it was processed (a POST, say, without
-//! `Idempotency-Key`) always has its body wrapped: that is how the layer knows whether reqwest had
-//! begun to send it. reqwest's errors do not tell. They may be those of a redirect that came after it,
-//! and so one that comes later than the first byte never counts as "never sent", whatever it says. Two
-//! things follow for such requests:
+//! Of a request that must not be sent again once it was processed (a `POST`, say, without
+//! `Idempotency-Key`) the layer has to know more, unless it is told that the client
+//! [follows no redirects](crate::FailoverLayer::client_redirects): reqwest's errors may be those of a
+//! redirect that came after it, and do not tell. They count as "never sent" only with a proof, of which
+//! there are two:
 //!
-//! - A stream that is refused by HTTP/2 is tried again by nobody. Give them a key that the server
-//!   honours, or say [`Replay::Always`](crate::Replay::Always) where it is true.
-//! - To a `307` or `308` that reqwest cannot follow then, the layer sends the request once more, with
-//!   a body that reqwest can send again. Such an answer says that nothing was done with the first.
-//!
-//! Of a body that reqwest holds itself nobody knows whether it was read, and so a GOAWAY is "perhaps
-//! sent" (see [`Http`](crate::classify::Http)).
+//! - A `POST` with a body in one piece, of which reqwest's [`Client`] itself is the inner service, may
+//!   be sent by reqwest as any other. It lets go of that body before it follows a redirect that makes a
+//!   `GET` of the request, and so an error was of the request itself if reqwest had it to the end, and
+//!   nobody had it longer. If the connection was still about to write it, that cannot be told.
+//! - All others have their body wrapped, to see whether reqwest had begun to send it: streams and
+//!   empty bodies, other methods, and all requests through `FailoverMiddleware` or another service.
+//!   reqwest cannot send such a body again. So a stream that is refused by HTTP/2 is tried again by
+//!   nobody; give such requests a key that the server honours, or say
+//!   [`Replay::Always`](crate::Replay::Always) where it is true. And to a `307` or `308` that reqwest
+//!   cannot follow then, the layer sends the request once more, with a body in one piece if there is one:
+//!   such an answer says that nothing was done with the first.
 //!
 //! # Redirects
 //!
 //! reqwest follows up to ten, unless a [`redirect::Policy`](::reqwest::redirect::Policy) says
 //! otherwise, and no layer sees them. Each region's own redirects are its own, and are followed again
-//! for each attempt. The layer judges what came of them so:
+//! for each attempt. The layer judges what came of them as follows, unless it is told that there are
+//! none: give it [`client_redirects(false)`](crate::FailoverLayer::client_redirects) with a client of
+//! [`Policy::none`]. It also has to be told so where a service inside changes the host, the path or the
+//! query, for that looks like a redirect.
 //!
 //! - An answer of another origin is the caller's, whatever it says; the region did its work when it
 //!   sent the request there. So is the answer within the region to a request that must not be sent
@@ -85,10 +106,12 @@
 //! - An endless redirect, or one that the policy forbids, is final.
 //! - A connection that fails is the region's, if nothing was sent that must not be sent twice. A `GET`
 //!   that a region sends to a dead host therefore counts against the region: from reqwest's error the
-//!   two cannot be told apart.
-//! - What came by redirect is no list of regions, and to a probe it is a sign of life. reqwest has
-//!   asked the other host by then. **With discovery, use [`Policy::none`]**, or a policy that stays
-//!   within hosts that you trust, and follow redirects outside of the layer where you need them.
+//!   two cannot be told apart. So does a `POST` that is sent there by `307` or `308`, where the first of
+//!   the two proofs holds.
+//! - The layer's own requests are made so that reqwest follows no redirect with them, save for a `303`:
+//!   what comes by that is no list of regions, and to a probe it is a sign of life, but the other host
+//!   was asked by then. **With discovery, use [`Policy::none`]**, and follow redirects outside of the
+//!   layer where you need them.
 //!
 //! # Time
 //!
@@ -113,6 +136,7 @@
 //!
 //! [`Error::source`](std::error::Error::source) is the client's error as it was.
 //!
+//! [`Client`]: ::reqwest::Client
 //! [`Response::url`]: ::reqwest::Response::url
 //! [`Policy::none`]: ::reqwest::redirect::Policy::none
 //! [`RequestBuilder::timeout`]: ::reqwest::RequestBuilder::timeout
@@ -124,8 +148,10 @@
 mod adapter;
 mod fault;
 mod future;
+mod lent;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+mod nowhere;
 mod outgoing;
 mod peek;
 mod terms;

@@ -1,5 +1,5 @@
 use std::{
-    mem,
+    fmt, mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -48,7 +48,7 @@ use crate::{
 /// # Errors
 ///
 /// [`Error`], with the inner service's error as its source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Failover<S> {
     inner: S,
     shared: Arc<Shared>,
@@ -117,6 +117,15 @@ impl<S> Failover<S> {
                 Handle::new(&self.shared).refresh_with(home, headers)
             }
         }
+    }
+}
+
+// Without the client, which may show what no log is to hold.
+impl<S> fmt::Debug for Failover<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failover")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 mod code;
 
-use http::response::Parts;
+use http::{StatusCode, response::Parts};
 
 pub use code::GrpcCode;
 
@@ -16,8 +16,8 @@ use crate::pushback::{self, Pushback};
 ///
 /// | code | verdict | because |
 /// |---|---|---|
-/// | `UNAVAILABLE` | [`Failed`](Verdict::Failed), replayed whatever the call | by gRPC's definition the client can retry just the failing call; counts against the region |
-/// | `DEADLINE_EXCEEDED` | [`Failed`](Verdict::Failed), replayed if replayable | the region was too slow, as with `504`; counts |
+/// | `UNAVAILABLE` | [`Failed`](Verdict::Failed), replayed whatever the call, save under [`Replay::Never`](crate::Replay::Never) | by gRPC's definition the client can retry just the failing call; counts against the region |
+/// | `DEADLINE_EXCEEDED` | [`Failed`](Verdict::Failed), replayed if replayable | the region was too slow, as with `504`, or the caller in a hurry; a weak vote |
 /// | `INTERNAL`, `UNKNOWN`, `DATA_LOSS`, unknown numbers | [`Failed`](Verdict::Failed), replayed if replayable | the region broke, as with `500`; a weak vote |
 /// | `RESOURCE_EXHAUSTED` with `grpc-retry-pushback-ms` | [`Failed`](Verdict::Failed), replayed if replayable | the server says that a retry makes sense; blames nobody |
 /// | `RESOURCE_EXHAUSTED` without, `CANCELLED`, `UNIMPLEMENTED` | [`Final`](Verdict::Final) | a quota, the caller, the service: any region would answer the same |
@@ -58,8 +58,11 @@ impl Classify for Grpc {
     fn classify(&self, outcome: Outcome<'_>) -> Verdict {
         match outcome {
             Outcome::Response(head) => match GrpcCode::of(&head.headers) {
-                Some(code) => verdict(code, head),
-                None => Http.classify(outcome),
+                // One that says "OK" beside a status of HTTP that does not is not taken at its word.
+                Some(code) if code != GrpcCode::OK || head.status == StatusCode::OK => {
+                    verdict(code, head)
+                }
+                _ => Http.classify(outcome),
             },
             Outcome::Error(_) => Http.classify(outcome),
         }
@@ -71,10 +74,10 @@ fn verdict(code: GrpcCode, head: &Parts) -> Verdict {
     let pushback = pushback::read(&head.headers);
     let failure = match code {
         GrpcCode::UNAVAILABLE => Failure::declined(reason),
-        GrpcCode::DEADLINE_EXCEEDED => Failure::answered_with(reason).blame(Blame::Counted),
-        GrpcCode::INTERNAL | GrpcCode::UNKNOWN | GrpcCode::DATA_LOSS => {
-            Failure::answered_with(reason).blame(Blame::Weak)
-        }
+        GrpcCode::DEADLINE_EXCEEDED
+        | GrpcCode::INTERNAL
+        | GrpcCode::UNKNOWN
+        | GrpcCode::DATA_LOSS => Failure::answered_with(reason).blame(Blame::Weak),
         GrpcCode::RESOURCE_EXHAUSTED => match pushback::read_grpc(&head.headers) {
             Some(Pushback::After(_)) => Failure::answered_with(reason).blame(Blame::None),
             _ => return Verdict::Final,
@@ -119,8 +122,7 @@ mod tests {
             };
             match number {
                 1 | 8 | 12 => assert_eq!(verdict, Verdict::Final, "{code}"),
-                2 | 13 | 15 | 17.. => failed(Answered, Blame::Weak),
-                4 => failed(Answered, Blame::Counted),
+                2 | 4 | 13 | 15 | 17.. => failed(Answered, Blame::Weak),
                 14 => failed(Declined, Blame::Counted),
                 _ => assert_eq!(verdict, Verdict::Success, "{code}"),
             }
@@ -162,16 +164,32 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_unknown_and_what_has_none_is_http() {
-        let Verdict::Failed(failure) = judged([("grpc-status", "many")]) else {
-            panic!("UNKNOWN is a failure");
-        };
-        assert_eq!(failure.reason(), Reason::Grpc(GrpcCode::UNKNOWN));
+        for text in [
+            "many",
+            "",
+            "-1",
+            "+14",
+            "014",
+            "00",
+            "20",
+            "1e1",
+            "99999999999",
+        ] {
+            let Verdict::Failed(failure) = judged([("grpc-status", text)]) else {
+                panic!("UNKNOWN is a failure: {text}");
+            };
+            assert_eq!(failure.reason(), Reason::Grpc(GrpcCode::UNKNOWN), "{text}");
+        }
         assert_eq!(judged([]), Verdict::Success);
         let (head, ()) = Response::builder()
             .status(503)
             .body(())
             .unwrap()
             .into_parts();
+        let outcome = Outcome::Response(&head);
+        assert_eq!(Grpc.classify(outcome), Http.classify(outcome));
+        let response = Response::builder().status(503).header("grpc-status", "0");
+        let (head, ()) = response.body(()).unwrap().into_parts();
         let outcome = Outcome::Response(&head);
         assert_eq!(Grpc.classify(outcome), Http.classify(outcome));
     }

@@ -1,6 +1,6 @@
 //! What an error says of the request: the one place that looks at types of other crates.
 //!
-//! Errors are told apart by type along the source chain, never by text. hyper does not promise the
+//! Errors are told apart by type along the source chain, and in one case by text. hyper does not promise the
 //! types of its sources, and a second major version of h2 in the tree would make every downcast
 //! here miss; the tests in `tests/failover/transport.rs` provoke each case on a real connection, so
 //! that such a change fails there. What is not recognised was perhaps sent.
@@ -48,6 +48,8 @@ struct Facts {
     going: bool,
     /// Middleware refused the request before it reached the client.
     unready: bool,
+    /// A channel of tonic's had it.
+    channel: bool,
     /// The client may have sent the request before the one that the error speaks of.
     begun: bool,
     timed_out: bool,
@@ -88,7 +90,13 @@ impl Facts {
             self.connected = true;
             // "Canceled" is what hyper calls a request that it never began to write.
             self.unwritten |= error.is_canceled();
-            self.unusable |= error.is_user();
+            // hyper calls it the user's error too that the task of a connection went away under a request:
+            // with the connection, while the request waited for room there, or with the runtime. That
+            // has no predicate and no type, so this is the one text that is read; tests/clients has a
+            // connection that ends so.
+            let is_gone = error.is_user() && error.to_string() == "dispatch task is gone";
+            self.unusable |= error.is_user() && !is_gone;
+            self.cut |= is_gone;
             self.timed_out |= error.is_timeout();
             self.garbled |= error.is_parse();
             self.cut |= error.is_incomplete_message() || error.is_closed();
@@ -139,6 +147,7 @@ impl Facts {
     fn note_tonic(&mut self, cause: &(dyn StdError + 'static)) {
         use crate::tonic::{NoOrigin, NotConfigured};
 
+        self.channel |= cause.is::<::tonic::transport::Error>();
         self.timed_out |= cause.is::<::tonic::TimeoutExpired>();
         self.unconnected |= cause.is::<::tonic::ConnectError>() || cause.is::<NotConfigured>();
         self.unusable |= cause.is::<NoOrigin>();
@@ -177,9 +186,14 @@ impl Facts {
                 _ => Reason::Connect,
             })
         } else if self.unwritten {
-            // The connection closed as soon as it was made, for on an older one the client would
-            // have tried again by itself.
-            Failure::never_sent(Reason::NotProcessed).blame(Blame::Counted)
+            // The connection closed as soon as it was made, for on an older one hyper-util would have
+            // tried again by itself. A channel does not, and a server may close what is idle.
+            let blame = if self.channel {
+                Blame::None
+            } else {
+                Blame::Counted
+            };
+            Failure::never_sent(Reason::NotProcessed).blame(blame)
         } else if self.unprocessed {
             Failure::never_sent(Reason::NotProcessed)
         } else if self.going {

@@ -28,12 +28,12 @@ impl<R: Body> PeekBody<R> {
         }
     }
 
-    /// The trailers, if they are what was read and tell of a failure. They are then gone from here, and
-    /// nothing is left.
-    pub(super) fn take_failure(&mut self) -> Option<HeaderMap> {
+    /// The trailers, if they are what was read, tell of a failure, and have no more than this many
+    /// fields. They are then gone from here, and nothing is left.
+    pub(super) fn take_failure(&mut self, max_fields: usize) -> Option<HeaderMap> {
         let first = self.read.front()?.as_ref().ok()?;
-        let code = GrpcCode::of(first.trailers_ref()?)?;
-        if code == GrpcCode::OK {
+        let trailers = first.trailers_ref()?;
+        if GrpcCode::of(trailers)? == GrpcCode::OK || trailers.len() > max_fields {
             return None;
         }
         self.rest = None;

@@ -20,6 +20,10 @@ use crate::{classify::GrpcCode, request};
 /// How much is read of a body that describes an error.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// How many fields a head may have with the trailers that are brought into it. A `HeaderMap` that has
+/// many more panics.
+const MAX_FIELDS: usize = 1024;
+
 /// How long such a body is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -207,7 +211,8 @@ fn is_short(headers: &HeaderMap) -> bool {
 
 /// Brings a failure in trailers, if that is what follows the head, into the head.
 fn bring_forward<R: Body + Unpin>(response: &mut Response<PeekBody<R>>) {
-    let Some(trailers) = response.body_mut().take_failure() else {
+    let room = MAX_FIELDS.saturating_sub(response.headers().len());
+    let Some(trailers) = response.body_mut().take_failure(room) else {
         return;
     };
     for (name, value) in &trailers {

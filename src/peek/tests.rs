@@ -134,6 +134,41 @@ async fn success_in_trailers_stays_there() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_into_the_head_stays_in_the_trailers() {
+    let mut many = trailers("14");
+    for n in 0..20_000 {
+        let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+        many.insert(name, "1".parse().unwrap());
+    }
+    let (mut sender, body) = channel();
+    sender.send_trailers(many.clone()).await.unwrap();
+    drop(sender);
+    let mut response = grpc(body);
+    *response.headers_mut() = many.clone();
+    response.headers_mut().remove("grpc-status");
+    let kind = "application/grpc".parse().unwrap();
+    response.headers_mut().insert("content-type", kind);
+    let answer = peeked("/s/unary", response).await;
+    assert!(!answer.headers().contains_key("grpc-status"));
+    let whole = answer.into_body().collect().await.unwrap();
+    assert_eq!(whole.trailers(), Some(&many));
+}
+
+#[tokio::test]
+async fn a_head_that_has_a_code_keeps_it() {
+    let (mut sender, body) = channel();
+    sender.send_trailers(trailers("14")).await.unwrap();
+    drop(sender);
+    let mut response = grpc(body);
+    let code = "0".parse().unwrap();
+    response.headers_mut().insert("grpc-status", code);
+    let answer = peeked("/s/unary", response).await;
+    assert_eq!(answer.headers().get_all("grpc-status").iter().count(), 1);
+    let whole = answer.into_body().collect().await.unwrap();
+    assert_eq!(whole.trailers(), Some(&trailers("14")));
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_at_once_breaks_for_the_caller() {
     let (sender, body) = channel();
     sender.abort(std::io::Error::other("broken"));

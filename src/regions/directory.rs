@@ -92,9 +92,13 @@ impl Directory {
         !self.work(is_off).is_empty()
     }
 
-    /// Whether any region is out, missed or not.
-    pub(crate) fn is_one_out(&self) -> bool {
-        !self.places(|_, memory, _| memory.is_out()).is_empty()
+    /// Whether a region is out that a list to come may give others to go to.
+    pub(crate) fn may_be_missed(&self) -> bool {
+        let mut is_out = false;
+        if let Some(homes) = &self.homes {
+            homes.each_board(|board| is_out |= board.memories().any(|(_, memory)| memory.is_out()));
+        }
+        is_out
     }
 
     /// Tells everybody that a region is out, for this long at least.

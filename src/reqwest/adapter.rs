@@ -1,15 +1,17 @@
 use std::{
+    any::TypeId,
     future::{Ready, ready},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use ::reqwest::{Body, Request, Response};
+use ::reqwest::{Body, Client, Request, Response};
 use futures_util::future::Either;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
+    lent,
     outgoing::{Outgoing, Sent},
     terms::Terms,
     whole::Whole,
@@ -20,12 +22,21 @@ use crate::{BoxError, replay::ReplayBody};
 #[derive(Clone, Debug)]
 pub(crate) struct Adapter<S> {
     inner: S,
+    /// Whether that is reqwest's own. Any other may keep a copy of a request, or end one elsewhere.
+    is_client: bool,
     terms: Terms,
 }
 
-impl<S> Adapter<S> {
+impl<S> Adapter<S>
+where
+    S: 'static,
+{
     pub(super) fn new(inner: S, terms: Terms) -> Self {
-        Self { inner, terms }
+        Self {
+            inner,
+            is_client: TypeId::of::<S>() == TypeId::of::<Client>(),
+            terms,
+        }
     }
 }
 
@@ -43,7 +54,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<ReplayBody<Body>>) -> Self::Future {
-        let outgoing = match Outgoing::new(request, self.terms) {
+        let outgoing = match Outgoing::new(request, self.terms, self.is_client) {
             Ok(outgoing) => outgoing,
             Err(error) => return Either::Right(ready(Err(error))),
         };
@@ -78,8 +89,8 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Sent { #[pin] future: F },
-        /// Waiting for the service to be ready to send it with a body that can be redirected.
-        Readiness,
+        /// That is over. If it is to be sent again, the service has to be ready for it.
+        Over,
     }
 }
 
@@ -102,14 +113,17 @@ where
             match this.state.as_mut().project() {
                 StateProj::Sent { future } => match ready!(future.poll(cx)) {
                     Ok(response) if this.again.is_some() && this.sent.asks_again(&response) => {
-                        this.state.set(State::Readiness);
+                        this.state.set(State::Over);
                     }
                     Ok(response) => return Poll::Ready(Ok(this.sent.answered(response))),
-                    Err(error) => return Poll::Ready(Err(this.sent.failed(error.into()))),
+                    Err(error) => {
+                        lent::end(|| this.state.set(State::Over));
+                        return Poll::Ready(Err(this.sent.failed(error.into())));
+                    }
                 },
-                StateProj::Readiness => {
+                StateProj::Over => {
                     let again = this.again.as_mut();
-                    let again = again.expect("it is there until the request is sent again");
+                    let again = again.expect("nothing is polled once it is done");
                     if let Err(error) = ready!(again.service.poll_ready(cx)) {
                         return Poll::Ready(Err(this.sent.failed(error.into())));
                     }

@@ -2,7 +2,7 @@ mod fault;
 mod run;
 mod runs;
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use ::reqwest::{Client, Request, Response};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -14,19 +14,48 @@ use tower_service::Service;
 
 use self::{run::run, runs::Runs};
 use super::{convert, whole::Whole};
-use crate::{handle::Refresh, layer::FailoverLayer, service::Failover};
+use crate::{error::Error, handle::Refresh, layer::FailoverLayer, service::Failover};
 
 /// A [`FailoverLayer`] as a middleware of reqwest-middleware.
+///
+/// ```no_run
+/// use reqwest::{Client, redirect::Policy};
+/// use reqwest_middleware::ClientBuilder;
+/// use tower_failover::{
+///     FailoverLayer, Override, Regions, Replay, Served, reqwest::FailoverMiddleware,
+/// };
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let regions = Regions::fixed(["https://eu.api.example.com", "https://us.api.example.com"])?;
+/// let client = Client::builder().redirect(Policy::none()).build()?;
+/// let layer = FailoverLayer::new(regions).client_redirects(false);
+/// let client = ClientBuilder::new(client.clone())
+///     .with(FailoverMiddleware::new(layer, client))
+///     .build();
+///
+/// let response = client
+///     .post("https://eu.api.example.com/orders")
+///     .with_extension(Override::new().replay(Replay::Always))
+///     .body("two of them")
+///     .send()
+///     .await?;
+/// if let Some(served) = response.extensions().get::<Served>() {
+///     println!("not from eu at once: {:?}", served.attempts());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The middleware that was added after it sees each attempt, and one that was added before it sees
 /// each call. A retry middleware belongs before it, if anywhere.
 ///
-/// - An [`Override`](crate::Override) is taken from the request's extensions, as `with_extension` puts it there.
+/// - An [`Override`](crate::Override) is taken from the extensions, where `with_extension` puts it.
 /// - [`Served`](crate::Served) is in `response.extensions()`.
-/// - Inner middleware finds an [`Attempt`](crate::Attempt) in its extensions from the second attempt on, or on the first
-///   one too where [`mark_first_attempt`](FailoverLayer::mark_first_attempt) says so.
+/// - Inner middleware finds an [`Attempt`](crate::Attempt) in its extensions from the second attempt on,
+///   or on the first one too where [`mark_first_attempt`](FailoverLayer::mark_first_attempt) says so.
 /// - Each attempt begins with the caller's extensions. What was put there during the attempt that was
-///   answered is in the caller's extensions afterwards.
+///   answered is in the caller's extensions afterwards; of one that failed nothing is.
 ///
 /// # Errors
 ///
@@ -43,7 +72,7 @@ use crate::{handle::Refresh, layer::FailoverLayer, service::Failover};
 /// [`Error::Reqwest`]: reqwest_middleware::Error::Reqwest
 /// [`Error::Middleware`]: reqwest_middleware::Error::Middleware
 /// [`execute_with_extensions`]: reqwest_middleware::ClientWithMiddleware::execute_with_extensions
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FailoverMiddleware {
     layer: FailoverLayer,
     client: Client,
@@ -68,6 +97,15 @@ impl FailoverMiddleware {
     }
 }
 
+impl fmt::Debug for FailoverMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client would show the values of its default headers.
+        f.debug_struct("FailoverMiddleware")
+            .field("layer", &self.layer)
+            .finish_non_exhaustive()
+    }
+}
+
 #[async_trait::async_trait]
 impl Middleware for FailoverMiddleware {
     async fn handle(
@@ -76,6 +114,8 @@ impl Middleware for FailoverMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
+        // Of an earlier run, where somebody before this one tries again.
+        extensions.remove::<Arc<Error>>();
         let shared = self.layer.layer(()).shared().clone();
         let own = extensions.get().copied();
         let (request, terms) = match convert(&shared.config, request, own) {

@@ -1,10 +1,12 @@
 use std::{error::Error as StdError, iter};
 
-use ::reqwest::{Body, Request, Response, StatusCode, Url};
+use ::reqwest::{Body, Method, Request, Response, StatusCode, Url, Version};
 use tokio::time::Instant;
 
 use super::{
     fault::{Begun, Overdue},
+    lent::Loan,
+    nowhere::Nowhere,
     terms::Terms,
     watched::{Mark, Watched},
     whole::Whole,
@@ -28,39 +30,60 @@ pub(super) struct Sent {
     url: Url,
     is_own: bool,
     terms: Terms,
-    mark: Option<Mark>,
+    witness: Option<Witness>,
+}
+
+/// Of a request that must not be sent again once it was processed: what tells that an error is not of
+/// another one, to which a redirect led.
+enum Witness {
+    /// It is not if reqwest had not begun to send it.
+    Mark(Mark),
+    /// It is not if the call had its body to the end.
+    Loan(Loan),
 }
 
 impl Outgoing {
+    /// What goes straight `to_client` is sent by nobody else, and ends where its future does.
     pub(super) fn new(
         request: http::Request<ReplayBody<Body>>,
         terms: Terms,
+        to_client: bool,
     ) -> Result<Self, BoxError> {
         let (head, body) = request.into_parts();
         let is_own = body.is_own();
         let terms = if is_own { Terms::none() } else { terms };
         let mut request: Request = http::Request::from_parts(head, Body::default()).try_into()?;
-        let (mut again, mut mark) = (None, None);
+        // Other methods keep their body on a `302`. Over HTTP/3 reqwest tries again after timeouts.
+        let is_lent =
+            to_client && request.method() == Method::POST && request.version() != Version::HTTP_3;
+        let (mut again, mut witness) = (None, None);
         *request.body_mut() = match body.into_direct() {
+            _ if is_own => Some(Body::wrap(Nowhere)),
             Ok(body) => Some(body).filter(|body| body.as_bytes() != Some(&[])),
             Err(body) => match body.at_hand() {
-                Some(data) if !terms.is_once => data.map(Body::from),
+                Some(data) if !terms.is_once || !terms.may_redirect => data.map(Body::from),
+                Some(Some(data)) if is_lent => {
+                    let (data, loan) = Loan::new(data);
+                    witness = Some(Witness::Loan(loan));
+                    Some(data.into())
+                }
                 data => {
                     if let Some(data) = data.flatten() {
                         *request.body_mut() = Some(data.into());
                         again = request.try_clone();
                     }
-                    let (body, is_begun) = Watched::new(body);
-                    mark = Some(is_begun);
+                    let (body, mark) = Watched::new(body);
+                    witness = Some(Witness::Mark(mark));
                     Some(Body::wrap(body))
                 }
             },
         };
+        let witness = witness.filter(|_| terms.may_redirect);
         let sent = Sent {
             url: request.url().clone(),
             is_own,
             terms,
-            mark,
+            witness,
         };
         sent.bound(&mut request);
         Ok(Self {
@@ -102,13 +125,13 @@ impl Sent {
         Whole::wrap(response, is_elsewhere.then_some(StatusCode::FOUND))
     }
 
-    /// The error as the layer is to see it.
+    /// The error as the layer is to see it, once the call that it ended was [dropped](super::lent::end).
     pub(super) fn failed(&self, error: BoxError) -> BoxError {
         let is_over = |deadline| Instant::now() >= deadline;
         if self.terms.deadline.is_some_and(is_over) && is_timeout(&*error) {
             return Overdue(error).into();
         }
-        if self.mark.as_ref().is_some_and(Mark::is_set) {
+        if self.may_be_of_another() {
             let verdict = Http.classify(Outcome::Error(&*error));
             if matches!(verdict, Verdict::Failed(f) if f.kind() == FailureKind::NeverSent) {
                 return Begun(error).into();
@@ -117,7 +140,18 @@ impl Sent {
         error
     }
 
+    fn may_be_of_another(&self) -> bool {
+        match &self.witness {
+            None => false,
+            Some(Witness::Mark(is_begun)) => is_begun.is_set(),
+            Some(Witness::Loan(loan)) => !loan.is_returned(),
+        }
+    }
+
     fn is_redirected(&self, response: &Response) -> bool {
+        if !self.terms.may_redirect {
+            return false;
+        }
         let (asked, answered) = (&self.url, response.url());
         answered.as_str() != UNKNOWN_URL
             && !(has_origin_of(answered, asked)

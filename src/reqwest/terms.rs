@@ -16,6 +16,8 @@ pub(super) struct Terms {
     pub(super) deadline: Option<Instant>,
     /// Whether it must not be sent again once it may have been processed.
     pub(super) is_once: bool,
+    /// Whether reqwest may go on to another URL by itself.
+    pub(super) may_redirect: bool,
 }
 
 /// How much later than reqwest's timer the layer's ends the call. The former is to be first, for its
@@ -28,6 +30,7 @@ impl Terms {
         Self {
             deadline: None,
             is_once: false,
+            may_redirect: true,
         }
     }
 
@@ -50,6 +53,7 @@ impl Terms {
         Self {
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             is_once,
+            may_redirect: config.client_redirects,
         }
     }
 }

@@ -18,6 +18,7 @@ mod tonic;
 mod tonic_calls;
 mod tonic_channels;
 mod tonic_errors;
+mod tonic_gone;
 mod tonic_peek;
 
 mod twirp;

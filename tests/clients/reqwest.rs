@@ -4,11 +4,13 @@
 mod bodies;
 mod errors;
 mod middleware;
+mod once;
 mod own;
+mod promised;
 mod proxies;
 mod redirects;
 mod stack;
 pub(crate) mod support;
 mod times;
 
-pub(crate) use stack::{H2c, Http1, Middleware};
+pub(crate) use stack::{H2c, Http1, MiddlewareH2c, MiddlewareHttp1};

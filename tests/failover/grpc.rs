@@ -8,7 +8,7 @@ use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt};
 use tower_failover::{
     Error, FailoverLayer, Health, Override, RegionState, Replay, Served,
-    classify::{FailureKind, Grpc, GrpcCode, Reason},
+    classify::{Failure, FailureKind, Grpc, GrpcCode, Pushback, Reason, Verdict, from_fn},
 };
 
 use crate::support::{Act, Script, layer, no_wait};
@@ -119,8 +119,8 @@ async fn the_last_code_is_what_the_caller_gets() {
 async fn codes_eject_as_statuses_do() {
     for (failure, is_ejected) in [
         (GrpcCode::UNAVAILABLE, true),
-        (GrpcCode::DEADLINE_EXCEEDED, true),
         // Of one method alone.
+        (GrpcCode::DEADLINE_EXCEEDED, false),
         (GrpcCode::INTERNAL, false),
         (GrpcCode::CANCELLED, false),
         (GrpcCode::RESOURCE_EXHAUSTED, false),
@@ -215,4 +215,20 @@ async fn a_region_whose_probe_says_unavailable_stays_out() {
     tokio::time::timeout(max * 10, back)
         .await
         .expect("it is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_one_caller_takes_no_region_from_others() {
+    let layer = grpc(2).replay(Replay::Always).classifier(from_fn(|_| {
+        let wait = Pushback::After(Duration::from_secs(30));
+        let exhausted = Failure::answered_with(Reason::Grpc(GrpcCode::RESOURCE_EXHAUSTED));
+        Verdict::Failed(exhausted.pushback(Some(wait)))
+    }));
+    let handle = layer.handle();
+    let script = Script::default();
+    let _ = layer.layer(script.clone()).oneshot(call()).await.unwrap();
+    assert_eq!(script.asked(), ["a", "b"]);
+    for region in handle.regions("http://a") {
+        assert_eq!(region.state(), RegionState::Healthy);
+    }
 }

@@ -83,12 +83,15 @@ impl GrpcCode {
         NAMES[self.0 as usize]
     }
 
-    /// The code in `grpc-status`, in a head or in trailers; a value that is no number is
+    /// The code in `grpc-status`, in a head or in trailers; what is no number as gRPC writes it is
     /// [`UNKNOWN`](Self::UNKNOWN). `None` where there is no such field.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(STATUS)?;
-        let number = value.to_str().ok().and_then(|text| text.parse().ok());
-        Some(number.map_or(Self::UNKNOWN, Self::from_number))
+        let number = match *headers.get(STATUS)?.as_bytes() {
+            [one @ b'0'..=b'9'] => u32::from(one - b'0'),
+            [b'1', one @ b'0'..=b'9'] => 10 + u32::from(one - b'0'),
+            _ => return Some(Self::UNKNOWN),
+        };
+        Some(Self::from_number(number))
     }
 }
 

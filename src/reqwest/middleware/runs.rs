@@ -37,7 +37,7 @@ impl Runs {
 
     fn order(&self, request: http::Request<ReplayBody<Body>>) -> Result<Reply, BoxError> {
         let attempt = request.extensions().get::<Attempt>().cloned();
-        let outgoing = Outgoing::new(request, self.terms)?;
+        let outgoing = Outgoing::new(request, self.terms, false)?;
         let (reply, answer) = oneshot::channel();
         let order = Order {
             outgoing,

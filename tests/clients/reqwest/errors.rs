@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use ::reqwest::{
-    Body, ClientBuilder, Method, Request,
+    ClientBuilder, Method, Request,
     dns::{Addrs, Name, Resolve, Resolving},
 };
 use failover_cluster::{Fault, Server};
@@ -127,20 +127,5 @@ async fn reqwest_tries_a_refused_stream_three_times_and_the_layer_goes_on_from_t
             ["Some(NeverSent) (not processed)", "None (200)"]
         );
         assert_eq!((home.hits() - before, other.hits() - after), (3, 1));
-    }
-}
-
-#[tokio::test]
-async fn a_refused_stream_of_what_may_be_processed_once_only_is_tried_once() {
-    let (home, other) = (Server::h2c("home").await, Server::h2c("other").await);
-    home.set(Fault::RefusedStream).await;
-    let client = layer([home.origin(), other.origin()]).layer(h2c());
-    for body in [None, Some(PAYLOAD)] {
-        let before = home.hits();
-        let mut request = Request::new(Method::POST, home.origin().parse().unwrap());
-        *request.body_mut() = body.map(Body::from);
-        let error = send(&client, request).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unknown);
-        assert_eq!((home.hits() - before, other.hits()), (1, 0));
     }
 }

@@ -336,3 +336,70 @@ async fn a_redirect_that_wants_the_body_again_is_followed_through_the_middleware
     assert_eq!(scene.home.requests_at("/to")[0].body, PAYLOAD);
     assert_eq!(extensions.get(), Some(&Left(2)));
 }
+
+/// Runs what comes next once more after an error.
+struct Again;
+
+#[async_trait::async_trait]
+impl Middleware for Again {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let again = request.try_clone().unwrap();
+        let outcome = next.clone().run(request, extensions).await;
+        assert!(outcome.is_err());
+        assert!(extensions.get::<Arc<Error>>().is_some());
+        next.run(again, extensions).await
+    }
+}
+
+/// Fails the first two runs.
+#[derive(Default)]
+struct Flaky(AtomicUsize);
+
+#[async_trait::async_trait]
+impl Middleware for Flaky {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        if self.0.fetch_add(1, Ordering::SeqCst) < 2 {
+            let refused = http1().get("http://127.0.0.1:1/").send().await;
+            return refused.map_err(Into::into);
+        }
+        next.run(request, extensions).await
+    }
+}
+
+#[tokio::test]
+async fn an_answered_call_leaves_no_error_of_an_earlier_run() {
+    let scene = Scene::new(Fault::None, Fault::None).await;
+    let client = ClientBuilder::new(http1())
+        .with(Again)
+        .with(FailoverMiddleware::new(scene.layer(), http1()))
+        .with(Flaky::default())
+        .build();
+    let mut extensions = Extensions::new();
+    let request = client.get(scene.url()).build().unwrap();
+    let call = client.execute_with_extensions(request, &mut extensions);
+    let response = within(call).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(extensions.get::<Arc<Error>>().is_none());
+}
+
+#[tokio::test]
+async fn debug_shows_no_header_that_a_client_adds() {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-api-key", "TOPSECRET".parse().unwrap());
+    let client = builder().default_headers(headers).build().unwrap();
+    let layer = layer(["http://a".to_owned(), "http://b".to_owned()]);
+    let service = tower::Layer::layer(&layer, client.clone());
+    let shown = format!("{service:?} {:?}", FailoverMiddleware::new(layer, client));
+    assert!(shown.contains("http://a"), "{shown}");
+    assert!(!shown.contains("TOPSECRET"), "{shown}");
+}

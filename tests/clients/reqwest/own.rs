@@ -155,3 +155,26 @@ async fn the_middleware_probes_past_other_middleware_after_its_call_is_over() {
     home.set(Fault::None).await;
     restored(&layer, &home.origin()).await;
 }
+
+/// With a `303` reqwest asks the other host, as the docs say.
+#[tokio::test]
+async fn a_question_that_is_redirected_goes_nowhere() {
+    for status in [301, 302, 307, 308] {
+        let livekit = LiveKit::start(2).await;
+        let elsewhere = Server::http1("elsewhere").await;
+        let home = livekit.region(0);
+        home.set(Fault::Status(503)).await;
+        let to = format!("{}/list", elsewhere.origin());
+        let to = to.replace("127.0.0.1", "localhost");
+        let redirect = Fault::StatusWith(status, vec![("location", to)]);
+        home.set_at(PATH, redirect).await;
+        let client = discovering().layer(http1());
+        let mut request = call(&livekit.origin(0));
+        let key = "a secret".parse().unwrap();
+        request.headers_mut().insert("x-api-key", key);
+        let response = send(&client, request).await.unwrap();
+        assert_eq!(response.status(), 503, "{status}");
+        assert_eq!(home.hits_at(PATH), 1, "{status}");
+        assert_eq!(elsewhere.hits(), 0, "{status}");
+    }
+}
