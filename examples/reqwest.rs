@@ -25,7 +25,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .connect_timeout(Duration::from_secs(2))
         .build()?;
     let regions = Regions::named(names.into_iter().zip(&origins))?;
-    let layer = FailoverLayer::new(regions).attempt_timeout(Duration::from_millis(300));
+    let layer = FailoverLayer::new(regions)
+        .client_redirects(false)
+        .attempt_timeout(Duration::from_millis(300));
     let failover = ServiceBuilder::new().layer(layer).service(client.clone());
     let orders = format!("{}/orders", origins[0]);
 

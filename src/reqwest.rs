@@ -18,7 +18,7 @@
 //!     .redirect(Policy::none())
 //!     .build()?;
 //! let failover = ServiceBuilder::new()
-//!     .layer(FailoverLayer::new(regions))
+//!     .layer(FailoverLayer::new(regions).client_redirects(false))
 //!     .service(client.clone());
 //!
 //! let request = client

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -194,6 +194,32 @@ async fn one_connection_serves_all_clones_however_the_origin_is_written() {
         format!("{channels:?}"),
         format!("Channels([{}])", home.origin())
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_that_make_the_first_channel_at_once_share_one() {
+    let home = Region::start("home").await;
+    let (asked, both) = (Mutex::new(0), Condvar::new());
+    // Not a `Barrier`, which would keep a call for ever that is alone.
+    let channels = Channels::new(move |endpoint| {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        both.notify_all();
+        let bound = Duration::from_secs(10);
+        let waited = both.wait_timeout_while(asked, bound, |asked| *asked < 2);
+        match waited.unwrap().1.timed_out() {
+            true => Err("there was no other call".into()),
+            false => Ok(endpoint),
+        }
+    });
+    let calls = [(); 2].map(|()| {
+        let mut client = direct(&channels, &home);
+        tokio::spawn(async move { client.say(word("a")).await })
+    });
+    for call in calls {
+        within(call).await.unwrap().unwrap();
+    }
+    assert_eq!((home.hits(), home.connections()), (2, 1));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use http::Extensions;
 use reqwest_middleware::ClientBuilder;
 use tower::{Layer, ServiceExt};
 use tower_failover::{
-    AttemptRecord, Error, ErrorKind, FailoverLayer, Served, classify, reqwest::FailoverMiddleware,
+    AttemptRecord, Error, FailoverLayer, Served, classify, reqwest::FailoverMiddleware,
 };
 
 use super::support::{h2c, http1, region};
@@ -18,14 +18,14 @@ use crate::{support::PAYLOAD, table::*};
 
 pub(crate) struct Http1;
 pub(crate) struct H2c;
-pub(crate) struct Middleware;
+pub(crate) struct MiddlewareHttp1;
+pub(crate) struct MiddlewareH2c;
 
 impl Stack for Http1 {
     const NAME: &'static str = "reqwest, HTTP/1.1";
 
     async fn play(scenario: Scenario) -> Play {
-        let regions = (Server::http1("home").await, Server::http1("other").await);
-        play(scenario, regions, Fault::Close, Way::Service(http1())).await
+        play_http1(scenario, Way::Service).await
     }
 }
 
@@ -33,30 +33,52 @@ impl Stack for H2c {
     const NAME: &'static str = "reqwest, HTTP/2";
 
     async fn play(scenario: Scenario) -> Play {
-        let regions = (Server::h2c("home").await, Server::h2c("other").await);
-        let reset = Fault::ResetStream(h2::Reason::INTERNAL_ERROR.into());
-        play(scenario, regions, reset, Way::Service(h2c())).await
+        play_h2c(scenario, Way::Service).await
     }
 }
 
-impl Stack for Middleware {
-    const NAME: &'static str = "reqwest-middleware";
+impl Stack for MiddlewareHttp1 {
+    const NAME: &'static str = "reqwest-middleware, HTTP/1.1";
 
     async fn play(scenario: Scenario) -> Play {
-        let regions = (Server::http1("home").await, Server::http1("other").await);
-        play(scenario, regions, Fault::Close, Way::Middleware(http1())).await
+        play_http1(scenario, Way::Middleware).await
+    }
+}
+
+impl Stack for MiddlewareH2c {
+    const NAME: &'static str = "reqwest-middleware, HTTP/2";
+
+    async fn play(scenario: Scenario) -> Play {
+        play_h2c(scenario, Way::Middleware).await
     }
 }
 
 /// How a call gets to the layer.
 enum Way {
-    Service(Client),
-    Middleware(Client),
+    Service,
+    Middleware,
 }
 
 type Ended = (End, Vec<AttemptRecord>);
 
-async fn play(scenario: Scenario, (home, other): (Server, Server), reset: Fault, way: Way) -> Play {
+async fn play_http1(scenario: Scenario, way: Way) -> Play {
+    let regions = (Server::http1("home").await, Server::http1("other").await);
+    play(scenario, regions, Fault::Close, http1(), way).await
+}
+
+async fn play_h2c(scenario: Scenario, way: Way) -> Play {
+    let regions = (Server::h2c("home").await, Server::h2c("other").await);
+    let reset = Fault::ResetStream(h2::Reason::INTERNAL_ERROR.into());
+    play(scenario, regions, reset, h2c(), way).await
+}
+
+async fn play(
+    scenario: Scenario,
+    (home, other): (Server, Server),
+    reset: Fault,
+    client: Client,
+    way: Way,
+) -> Play {
     home.set(match scenario {
         Healthy => Fault::None,
         Refused => Fault::Refuse,
@@ -68,8 +90,8 @@ async fn play(scenario: Scenario, (home, other): (Server, Server), reset: Fault,
     .await;
     let (layer, seen) = scenario.layer(&home.origin(), &other.origin(), classify::Http);
     let (end, attempts) = match way {
-        Way::Service(client) => by_service(scenario, layer, client, &home).await,
-        Way::Middleware(client) => by_middleware(scenario, layer, client, &home).await,
+        Way::Service => by_service(scenario, layer, client, &home).await,
+        Way::Middleware => by_middleware(scenario, layer, client, &home).await,
     };
     if scenario != Refused {
         // A request that is given up may come to be counted after that.
@@ -153,32 +175,25 @@ async fn answered(response: Response) -> Ended {
 }
 
 fn failed(error: &Error) -> Ended {
-    let name = match error.kind() {
-        ErrorKind::NeverSent => "never sent",
-        ErrorKind::Unknown => "unknown",
-        ErrorKind::Timeout => "timeout",
-        kind => panic!("{kind:?}"),
-    };
-    (End::Error(name.to_owned()), error.attempts().to_vec())
+    (End::failed(error), error.attempts().to_vec())
 }
 
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_http1() {
-    for scenario in SCENARIOS {
-        check::<Http1>(scenario).await;
-    }
+    check_all::<Http1>().await;
 }
 
 #[tokio::test]
 async fn every_scenario_goes_as_it_has_to_over_http2() {
-    for scenario in SCENARIOS {
-        check::<H2c>(scenario).await;
-    }
+    check_all::<H2c>().await;
 }
 
 #[tokio::test]
-async fn every_scenario_goes_as_it_has_to_through_the_middleware() {
-    for scenario in SCENARIOS {
-        check::<Middleware>(scenario).await;
-    }
+async fn every_scenario_goes_as_it_has_to_through_the_middleware_over_http1() {
+    check_all::<MiddlewareHttp1>().await;
+}
+
+#[tokio::test]
+async fn every_scenario_goes_as_it_has_to_through_the_middleware_over_http2() {
+    check_all::<MiddlewareH2c>().await;
 }
