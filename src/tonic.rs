@@ -46,10 +46,11 @@
 //!
 //! # Which calls are replayed
 //!
-//! All calls of gRPC are POSTs. One that was never sent is replayed, or that was declined, and else one
-//! that is known to be replayable: by `idempotency-key` in its metadata, by an
-//! [`Override`](crate::Override) in its extensions, or by the layer's [`Replay`](crate::Replay). Once
-//! there is the head of a response the call stays with its region, and its stream of messages too.
+//! All calls of gRPC are POSTs. A call that was never sent is replayed, and so is one that the region
+//! declined. Any other failed call is replayed only if it is known to be replayable: by
+//! `idempotency-key` in its metadata, by an [`Override`](crate::Override) in its extensions, or by the
+//! layer's [`Replay`](crate::Replay). Once there is the head of a response the call stays with its
+//! region, and its stream of messages too.
 //!
 //! A gRPC server that is not available answers `200`: set [`Grpc`](crate::classify::Grpc) as the
 //! classifier. It sees codes that come in heads; for those of unary calls that come after, there is
@@ -64,8 +65,14 @@
 //! A region that does not answer a connection attempt looks like one that does not answer a call,
 //! unless the connection attempt ends first: set a `connect_timeout` that is a small part of the
 //! layer's [`attempt_timeout`](crate::FailoverLayer::attempt_timeout), and the timeout of the TLS
-//! configuration likewise, for the former covers TCP alone. A small part, because a channel that cannot
-//! connect tries it for each call that waits for it, one after another.
+//! configuration likewise, for the former covers TCP alone.
+//!
+//! Calls that wait for the same channel do not wait together. When it cannot connect, one of them ends,
+//! and then it tries again for the next: the last of N calls that came at once goes on to another region
+//! after N times the `connect_timeout`. Replayable calls go on before that, when the attempt timeout has
+//! passed. Others have no attempt timeout, and wait for all of that time; only a short `connect_timeout`,
+//! a total timeout or a timeout of the call bounds it. A call that begins after the first of them
+//! failed does not join them, for the region is out by then.
 //!
 //! # Errors
 //!
@@ -80,8 +87,8 @@
 //! | cannot be sent as it is, or a message cannot be encoded | `INTERNAL`, or the status of the encoder |
 //!
 //! A region's own status comes as it is, and tells nothing of attempts: of a response without messages
-//! tonic keeps the metadata, but not the [`Served`](crate::Served) in its extensions. Of the above the
-//! message names the attempts, and [`Error`](crate::Error) is the status's source:
+//! tonic keeps the metadata, but not the [`Served`](crate::Served) in its extensions. A status of this
+//! table names the attempts in its message, and has the [`Error`](crate::Error) as its source:
 //!
 //! ```
 //! use std::error::Error as _;
@@ -100,6 +107,7 @@
 
 mod error;
 mod future;
+mod lease;
 mod pool;
 mod status;
 
@@ -143,7 +151,9 @@ use crate::BoxError;
 ///
 /// # Cancel safety
 ///
-/// A dropped future takes its request from the channel's queue, or ends its stream.
+/// A dropped future takes its request from the channel's queue, or ends its stream. The channel is
+/// dropped with it if no other call waits for it and the last outcome over it was not a response: it
+/// would stop connecting half-way, and fail the next call with what became of that.
 #[derive(Clone)]
 pub struct Channels {
     pool: Arc<Pool>,
@@ -172,6 +182,10 @@ impl Channels {
     ///
     /// TLS needs one of tonic's TLS features; without any, a channel to an `https` origin is in the
     /// clear.
+    ///
+    /// Leave an endpoint's `concurrency_limit` and `rate_limit` alone, and limit calls outside of the
+    /// layer. Calls that wait for a limit of the endpoint wait in their attempts, and that they do
+    /// counts as slowness of the region, which then is taken for failed without having been asked.
     ///
     /// An error means that the region cannot be used from here: its request was never sent, and the
     /// next one asks again.

@@ -10,7 +10,7 @@ use http::{Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::pool::{Leased, Pool};
+use super::{lease::Leased, pool::Pool};
 use crate::BoxError;
 
 pin_project! {
@@ -21,7 +21,7 @@ pin_project! {
         state: State,
         // Kept to the end: hyper takes a connection without a handle for idle, and its keep-alive then
         // sends no pings, even if one response is awaited.
-        line: Option<Line>,
+        way: Option<Way>,
     }
 }
 
@@ -36,8 +36,8 @@ pin_project! {
     }
 }
 
-/// The channel of a request.
-struct Line {
+/// The channel of a request, and where to have another.
+struct Way {
     pool: Arc<Pool>,
     leased: Leased,
     /// Whether it is the second one.
@@ -49,7 +49,7 @@ impl ResponseFuture {
         let request = Some(request);
         Self {
             state: State::Queue { request },
-            line: Some(Line {
+            way: Some(Way {
                 pool,
                 leased,
                 renewed: false,
@@ -60,15 +60,15 @@ impl ResponseFuture {
     pub(super) fn failed(error: BoxError) -> Self {
         Self {
             state: State::Failed { error: Some(error) },
-            line: None,
+            way: None,
         }
     }
 }
 
-impl Line {
+impl Way {
     fn poll_ready(&mut self, uri: &Uri, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         loop {
-            match ready!(self.leased.channel.poll_ready(cx)) {
+            match ready!(self.leased.line.channel.poll_ready(cx)) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 // Only a channel whose task is gone, with the runtime that it was made on or by a
                 // panic, is never ready again.
@@ -85,28 +85,39 @@ impl Line {
     }
 }
 
+impl Drop for Way {
+    fn drop(&mut self) {
+        if self.leased.is_given_up() {
+            self.pool.forget(&self.leased);
+        }
+    }
+}
+
 impl Future for ResponseFuture {
     type Output = Result<Response<Body>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         const DONE: &str = "a future is not polled after its end";
+        const HAS_CHANNEL: &str = "a request that waits has a channel";
 
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
                 StateProj::Queue { request } => {
-                    let line = this
-                        .line
-                        .as_mut()
-                        .expect("a request that waits has a channel");
+                    let way = this.way.as_mut().expect(HAS_CHANNEL);
                     let uri = request.as_ref().expect(DONE).uri();
-                    let ready = ready!(line.poll_ready(uri, cx));
+                    let ready = ready!(way.poll_ready(uri, cx));
                     let request = request.take().expect(DONE);
                     ready?;
-                    let future = line.leased.channel.call(request);
+                    let future = way.leased.line.channel.call(request);
                     this.state.set(State::Sent { future });
                 }
-                StateProj::Sent { future } => return future.poll(cx).map_err(Into::into),
+                StateProj::Sent { future } => {
+                    let outcome = ready!(future.poll(cx));
+                    let way = this.way.as_mut().expect(HAS_CHANNEL);
+                    way.leased.has_ended(outcome.is_ok());
+                    return Poll::Ready(outcome.map_err(Into::into));
+                }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().expect(DONE)));
                 }

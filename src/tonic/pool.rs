@@ -6,7 +6,10 @@ use std::{
 use ::tonic::transport::{Channel, Endpoint};
 use http::Uri;
 
-use super::{NoOrigin, NotConfigured};
+use super::{
+    NoOrigin, NotConfigured,
+    lease::{Leased, Line},
+};
 use crate::{BoxError, region::Origin};
 
 /// How many channels are kept: twice as many as a discovered list has regions.
@@ -31,14 +34,7 @@ struct Kept {
 
 struct Entry {
     origin: Origin,
-    channel: Channel,
-    number: u64,
-}
-
-/// A channel, and which of those there were it is.
-pub(super) struct Leased {
-    pub(super) channel: Channel,
-    number: u64,
+    line: Line,
 }
 
 impl Kept {
@@ -46,13 +42,7 @@ impl Kept {
     fn find(&mut self, is_sought: impl FnMut(&Entry) -> bool) -> Option<Leased> {
         let index = self.channels.iter().position(is_sought)?;
         self.channels[..=index].rotate_right(1);
-        let Entry {
-            channel, number, ..
-        } = &self.channels[0];
-        Some(Leased {
-            channel: channel.clone(),
-            number: *number,
-        })
+        Some(self.channels[0].line.lease())
     }
 }
 
@@ -84,26 +74,22 @@ impl Pool {
             return Ok(leased);
         }
         kept.made += 1;
-        let number = kept.made;
-        let entry = Entry {
-            origin,
-            channel: channel.clone(),
-            number,
-        };
-        kept.channels.insert(0, entry);
+        let line = Line::new(channel, kept.made);
+        let leased = line.lease();
+        kept.channels.insert(0, Entry { origin, line });
         let surplus = match kept.channels.len() > MAX_CHANNELS {
             true => kept.channels.pop(),
             false => None,
         };
         drop(kept);
         drop(surplus);
-        Ok(Leased { channel, number })
+        Ok(leased)
     }
 
-    /// Keeps a channel no longer that turned out to be of no use.
+    /// Keeps a channel no longer that turned out to be of no use. Calls that have it keep it.
     pub(super) fn forget(&self, leased: &Leased) {
         let mut kept = self.kept();
-        let is_it = |entry: &Entry| entry.number == leased.number;
+        let is_it = |entry: &Entry| entry.line.number == leased.line.number;
         if let Some(index) = kept.channels.iter().position(is_it) {
             let entry = kept.channels.remove(index);
             drop(kept);
@@ -135,5 +121,28 @@ impl fmt::Debug for Pool {
         let kept = self.kept();
         let origins = kept.channels.iter().map(|entry| &entry.origin);
         f.debug_list().entries(origins).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_one_channel_and_no_newer_one() {
+        let pool = Pool::new(Ok);
+        let [home, other] = ["http://home.test", "http://other.test"].map(Uri::from_static);
+        let first = pool.channel(&home).unwrap();
+        let _other = pool.channel(&other).unwrap();
+        pool.forget(&first);
+        assert_eq!(format!("{pool:?}"), "[http://other.test:80]");
+        let second = pool.channel(&home).unwrap();
+        pool.forget(&first);
+        assert_eq!(
+            format!("{pool:?}"),
+            "[http://home.test:80, http://other.test:80]"
+        );
+        pool.forget(&second);
+        assert_eq!(format!("{pool:?}"), "[http://other.test:80]");
     }
 }

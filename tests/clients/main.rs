@@ -20,6 +20,7 @@ mod tonic_channels;
 mod tonic_errors;
 mod tonic_gone;
 mod tonic_peek;
+mod tonic_stale;
 
 mod twirp;
 

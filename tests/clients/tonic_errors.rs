@@ -1,6 +1,6 @@
 //! What errors are made of, how they are classified, and as which status they arrive.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, io, time::Duration};
 
 use failover_cluster::{Fault as Http, Server};
 use failover_grpc::{Fault, Region, proto::echo_client::EchoClient};
@@ -277,6 +277,45 @@ async fn a_call_that_was_lost_has_the_code_that_grpc_has_for_it() {
         }
         assert_eq!(other.hits(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_packet_that_was_not_acknowledged_is_no_deadline() {
+    let (home, other) = regions().await;
+    let inner = service_fn(|_: Request<ReplayBody<Body>>| async {
+        Err::<Response<Body>, BoxError>(io::Error::from(io::ErrorKind::TimedOut).into())
+    });
+    let service = layer([&home, &other]).layer(inner);
+    let mut client = EchoClient::with_origin(service, home.origin().parse().unwrap());
+    let status = within(client.say(word("a"))).await.unwrap_err();
+    let last = error(&status).unwrap().attempts().last().unwrap();
+    assert_eq!(last.reason(), Reason::Timeout);
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_this_side_reset_has_no_code_of_the_region() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let serve = tokio::spawn(async move {
+        let (io, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(io).await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            // More than the client says it takes.
+            let head = Response::builder().header("x-long", "a".repeat(1024));
+            let _: h2::SendStream<bytes::Bytes> =
+                respond.send_response(head.body(()).unwrap(), true).unwrap();
+        }
+    });
+    let other = Region::start("other").await;
+    let layer = support::layer([origin.clone(), other.origin()]).classifier(classify::Grpc);
+    let narrow = Channels::new(|endpoint| Ok(endpoint.http2_max_header_list_size(1024)));
+    let mut client = EchoClient::with_origin(layer.layer(narrow), origin.parse().unwrap());
+    let status = within(client.say(word("a"))).await.unwrap_err();
+    let chain = describe(error(&status).unwrap());
+    assert!(chain.contains("h2 (reset, library"), "{chain}");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    serve.abort();
 }
 
 #[tokio::test]
