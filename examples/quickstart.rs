@@ -47,9 +47,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     let path = path.unwrap_or_else(|| "/".into());
     if args.iter().any(|arg| arg.starts_with("https:")) {
-        return Err(
-            "this example speaks plain HTTP; for https give the client a TLS connector".into(),
-        );
+        return Err("this example speaks plain HTTP; for https see the example `rustls`".into());
     }
     if !args.is_empty() {
         let regions = Regions::fixed(&args).map_err(|error| format!("{error}\n{USAGE}"))?;
