@@ -80,6 +80,8 @@ async fn calls_succeed(scene: &Scene) {
     for server in [&scene.home, &scene.other] {
         server.set(Fault::None).await;
     }
+    // One that a probe began before that is going to be refused.
+    scene.connector.idle().await;
     // A busy machine may need longer than the attempt timeout.
     let patient = Override::new()
         .attempt_timeout(PATIENCE)

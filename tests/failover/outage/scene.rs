@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use failover_cluster::{Fault, Server};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -56,6 +56,23 @@ pub(super) type Inner = Http<Full<Bytes>, Counting>;
 pub(super) struct Counting {
     inner: HttpConnector,
     asked: Arc<AtomicUsize>,
+    connecting: Arc<AtomicUsize>,
+}
+
+/// A connection that is being made.
+struct Connecting(Arc<AtomicUsize>);
+
+impl Connecting {
+    fn new(connecting: &Arc<AtomicUsize>) -> Self {
+        connecting.fetch_add(1, Ordering::Relaxed);
+        Self(connecting.clone())
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Counting {
@@ -66,11 +83,19 @@ impl Counting {
         Self {
             inner,
             asked: Arc::default(),
+            connecting: Arc::default(),
         }
     }
 
     pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no connection is being made. A request over HTTP/2 shares one that is, and its end.
+    pub(super) async fn idle(&self) {
+        while self.connecting.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether a client of this connector is left anywhere.
@@ -82,7 +107,7 @@ impl Counting {
 impl Service<Uri> for Counting {
     type Response = <HttpConnector as Service<Uri>>::Response;
     type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = <HttpConnector as Service<Uri>>::Future;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -90,7 +115,12 @@ impl Service<Uri> for Counting {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.call(uri)
+        let guard = Connecting::new(&self.connecting);
+        let connecting = self.inner.call(uri);
+        Box::pin(async move {
+            let _guard = guard;
+            connecting.await
+        })
     }
 }
 
