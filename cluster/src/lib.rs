@@ -27,6 +27,7 @@ mod server;
 mod ca;
 mod tls;
 
+mod full_port;
 mod port;
 mod record;
 mod region;
@@ -44,6 +45,7 @@ mod upload;
 pub use ca::{Ca, Identity};
 pub use cluster::Cluster;
 pub use fault::Fault;
+pub use full_port::FullPort;
 pub use livekit::LiveKit;
 pub use record::Recorded;
 pub use server::Server;

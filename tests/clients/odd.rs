@@ -4,7 +4,7 @@ use std::{any::Any, future::ready, io, net::SocketAddr, time::Duration, vec};
 
 use ::reqwest::dns::{Name, Resolve, Resolving};
 use bytes::Bytes;
-use failover_cluster::{Ca, Fault, Server, TlsServer};
+use failover_cluster::{Ca, Fault, FullPort, Server, TlsServer};
 use http::Request;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -15,7 +15,6 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
-use tokio::net::{TcpSocket, TcpStream};
 use tonic::transport::ClientTlsConfig;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_failover::{
@@ -128,17 +127,8 @@ impl Place {
 
 /// A region that accepts nothing, and whose queue is full. Linux answers nobody then.
 async fn full() -> Place {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut queued = Vec::new();
-    let patience = Duration::from_millis(300);
-    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
-        queued.push(stream.unwrap());
-        assert!(queued.len() < 16, "the queue does not fill");
-    }
-    Place::new(format!("http://{address}"), (listener, queued))
+    let port = FullPort::open().await;
+    Place::new(port.origin(), port)
 }
 
 /// Knows no name, and asks nobody. The clients resolve no address that is one already.

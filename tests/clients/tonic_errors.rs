@@ -6,7 +6,7 @@ use failover_cluster::{Fault as Http, Server};
 use failover_grpc::{Fault, Region, proto::echo_client::EchoClient};
 use h2::Reason as Reset;
 use http::{Request, Response};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 use tonic::{Code, Status, body::Body, transport::ClientTlsConfig};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_failover::{
@@ -90,21 +90,12 @@ async fn what_was_never_sent_is_known() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connect_timeout_was_never_sent() {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let full = socket.listen(1).unwrap();
-    let address = full.local_addr().unwrap();
-    let mut queued = Vec::new();
-    let patience = Duration::from_millis(300);
-    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
-        queued.push(stream.unwrap());
-        assert!(queued.len() < 16, "the queue does not fill");
-    }
+    let full = failover_cluster::FullPort::open().await;
     let timeout = Duration::from_millis(200);
     let channels = Channels::new(move |endpoint| Ok(endpoint.connect_timeout(timeout)));
     let expected = "tonic::transport > tonic::ConnectError > io (TimedOut)".to_owned();
     assert_eq!(
-        provoked(channels, &format!("http://{address}")).await,
+        provoked(channels, &full.origin()).await,
         (expected, FailureKind::NeverSent, Reason::ConnectTimeout)
     );
 }

@@ -50,24 +50,17 @@ fn begun(channels: &Channels, origin: &str) -> Pin<Box<impl Future + use<>>> {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn how_the_connection_of_a_call_that_was_given_up_ends_is_not_the_outcome_of_the_next() {
+    use failover_cluster::FullPort;
     use http::Response;
-    use tokio::net::{TcpSocket, TcpStream};
+    use tokio::net::TcpStream;
     use tonic::Code;
     use tower::Layer;
     use tower_failover::{RegionState, classify::Grpc};
 
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let full = socket.listen(1).unwrap();
-    let address = full.local_addr().unwrap();
-    let mut queued = Vec::new();
+    let full = FullPort::open().await;
+    let (address, origin) = (full.address(), full.origin());
     let timeout = Duration::from_millis(300);
-    while let Ok(stream) = tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-        queued.push(stream.unwrap());
-        assert!(queued.len() < 16, "the queue does not fill");
-    }
     let other = Region::start("other").await;
-    let origin = format!("http://{address}");
     let layer = crate::support::layer([origin.clone(), other.origin()]).classifier(Grpc);
     let channels = Channels::new(move |endpoint| Ok(endpoint.connect_timeout(timeout)));
     let mut client = EchoClient::with_origin(layer.layer(channels), origin.parse().unwrap());
@@ -76,10 +69,10 @@ async fn how_the_connection_of_a_call_that_was_given_up_ends_is_not_the_outcome_
 
     // It began to connect in this time, so what it waited for is over when the same time has passed.
     let over = tokio::time::sleep(timeout);
-    drop(queued);
+    let listener = full.into_listener();
     let serve = async {
         loop {
-            let (io, _) = full.accept().await.unwrap();
+            let (io, _) = listener.accept().await.unwrap();
             tokio::spawn(async move {
                 // Those that stood in the queue are gone.
                 let Ok(mut connection) = h2::server::handshake(io).await else {

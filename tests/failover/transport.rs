@@ -33,7 +33,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -291,21 +291,12 @@ async fn a_reset_while_connecting_was_never_sent() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connect_timeout_was_never_sent() {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let full = socket.listen(1).unwrap();
-    let address = full.local_addr().unwrap();
-    let mut queued = Vec::new();
-    let patience = Duration::from_millis(300);
-    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
-        queued.push(stream.unwrap());
-        assert!(queued.len() < 16, "the queue does not fill");
-    }
+    let full = failover_cluster::FullPort::open().await;
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(Duration::from_millis(200)));
     expect(
         http1_over(connector),
-        &format!("http://{address}"),
+        &full.origin(),
         NEVER_SENT,
         Reason::ConnectTimeout,
     )
