@@ -178,9 +178,10 @@ impl Call {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            let answer = handler
-                .answer(Request::from_parts(self.head, upload))
-                .await?;
+            let mut request = Request::from_parts(self.head, upload);
+            // For answers that end their connection in a way of their own.
+            request.extensions_mut().insert(self.orders);
+            let answer = handler.answer(request).await?;
             return named(answer, &self.region.name);
         }
         let length = upload.read().await?;

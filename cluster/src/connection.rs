@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::Answers;
+use crate::port::Serve;
 use crate::region::{Protocol, Region};
 use crate::socket::Socket;
 use crate::tasks::Tasks;
@@ -43,7 +44,14 @@ pub(crate) enum Ending {
     Reset,
 }
 
-pub(crate) async fn serve(stream: TcpStream, region: Arc<Region>) {
+impl Serve for Region {
+    fn serve(self: Arc<Self>, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static {
+        self.ledger.connected();
+        serve(stream, self)
+    }
+}
+
+async fn serve(stream: TcpStream, region: Arc<Region>) {
     let socket = Socket::new(stream);
     let io = TokioIo::new(socket.clone());
     let (orders, inbox) = mpsc::unbounded_channel();
@@ -100,7 +108,7 @@ async fn drive(connection: impl Future, mut orders: mpsc::UnboundedReceiver<Orde
 }
 
 /// Ends a stream. Errors mean that the peer was faster.
-async fn end(mut stream: TcpStream, ending: Ending) {
+pub(crate) async fn end(mut stream: TcpStream, ending: Ending) {
     match ending {
         Ending::Fin(last_words) => {
             if stream.write_all(&last_words).await.is_err() || stream.shutdown().await.is_err() {

@@ -2,7 +2,8 @@
 //!
 //! A [`Server`] is one region. It speaks HTTP/1.1 or HTTP/2 (prior knowledge) on one port for its lifetime, records every
 //! request, and does to new requests what its [`Fault`] says. A [`Cluster`] is several of them, for examples; a
-//! [`LiveKit`] is several that answer as a LiveKit project does; a [`TlsServer`] is one behind TLS.
+//! [`LiveKit`] is several that answer as a LiveKit project does; a [`TlsServer`] is one behind TLS. A [`SessionServer`] holds
+//! sessions over plain TCP, a [`WatchServer`] event streams with leases.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,8 @@ mod cluster;
 mod fault;
 mod livekit;
 mod server;
+pub mod session_server;
+pub mod watch_server;
 
 mod ca;
 mod tls;
@@ -49,7 +52,9 @@ pub use full_port::FullPort;
 pub use livekit::LiveKit;
 pub use record::Recorded;
 pub use server::Server;
+pub use session_server::SessionServer;
 pub use tls::TlsServer;
 pub use upload::Upload;
+pub use watch_server::WatchServer;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,16 +1,14 @@
 //! The port of a server: taken for its lifetime, listened on while connections are not refused.
 
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
-
-use crate::connection::serve;
-use crate::region::Region;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -18,24 +16,30 @@ const BACKLOG: u32 = 1024;
 /// Keeps most of an unread upload with its sender. Much less would slow the loopback device, whose segments have 64 KiB.
 const RECEIVE_BUFFER: u32 = 256 * 1024;
 
+/// What is behind a port.
+pub(crate) trait Serve: Send + Sync + 'static {
+    /// Serves a connection. Before it returns the future, it counts the connection as accepted.
+    fn serve(self: Arc<Self>, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static;
+}
+
 /// A loopback port.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub(crate) struct Port<S> {
     address: SocketAddr,
-    region: Arc<Region>,
+    server: Arc<S>,
     accepting: Option<Accepting>,
     /// Bound without listening, while connections are refused: nobody else can be given the port meanwhile.
     held: Option<TcpSocket>,
 }
 
-impl Port {
-    pub(crate) fn open_any(host: Ipv4Addr, region: Arc<Region>) -> Port {
+impl<S: Serve> Port<S> {
+    pub(crate) fn open_any(host: Ipv4Addr, server: Arc<S>) -> Self {
         let any = SocketAddr::from((host, 0));
         let socket = bind(any).expect("a loopback port is free");
         let address = socket.local_addr().expect("a bound socket has an address");
         let mut port = Port {
             address,
-            region,
+            server,
             accepting: None,
             held: Some(socket),
         };
@@ -55,7 +59,7 @@ impl Port {
                 bind(self.address).expect("the port was ours a moment ago")
             });
             let listener = socket.listen(BACKLOG).expect("a bound socket can listen");
-            self.accepting = Some(Accepting::start(listener, Arc::clone(&self.region)));
+            self.accepting = Some(Accepting::start(listener, Arc::clone(&self.server)));
         }
     }
 
@@ -116,9 +120,9 @@ impl Drop for AbortOnDrop {
 }
 
 impl Accepting {
-    fn start(listener: TcpListener, region: Arc<Region>) -> Self {
+    fn start(listener: TcpListener, server: Arc<impl Serve>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let task = AbortOnDrop(tokio::spawn(accept(listener, region, stopped)));
+        let task = AbortOnDrop(tokio::spawn(accept(listener, server, stopped)));
         Accepting { stop, task }
     }
 
@@ -131,7 +135,11 @@ impl Accepting {
     }
 }
 
-async fn accept(listener: TcpListener, region: Arc<Region>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    server: Arc<impl Serve>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -142,8 +150,7 @@ async fn accept(listener: TcpListener, region: Arc<Region>, mut stopped: oneshot
                 Ok((stream, _)) => {
                     // Only a stream that is closed already refuses it.
                     let _ = stream.set_nodelay(true);
-                    region.ledger.connected();
-                    connections.spawn(serve(stream, Arc::clone(&region)));
+                    connections.spawn(Arc::clone(&server).serve(stream));
                 }
                 // Out of descriptors, most likely, and soon over.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

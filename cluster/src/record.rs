@@ -5,14 +5,17 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long a test waits for something that is about to happen; far more than a busy machine needs.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One request as a region received it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recorded {
+    /// When its head was received.
+    pub at: Instant,
     /// The method.
     pub method: Method,
     /// The target as received: origin form over HTTP/1.1, with scheme and authority over HTTP/2.
@@ -70,6 +73,7 @@ impl Ledger {
         let index = records.len();
         records.push(Record {
             request: Recorded {
+                at: Instant::now(),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
                 version: head.version,
@@ -97,6 +101,11 @@ impl Ledger {
 
     pub(crate) fn connected(&self) {
         self.counts.send_modify(|counts| counts.connections += 1);
+    }
+
+    /// Wakes with every change of the counts.
+    pub(crate) fn changes(&self) -> watch::Receiver<Counts> {
+        self.counts.subscribe()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::BoxError;
 use crate::fault::Fault;
@@ -22,7 +22,7 @@ use crate::upload::Upload;
 pub struct Server {
     region: Arc<Region>,
     address: SocketAddr,
-    port: Mutex<Port>,
+    port: Mutex<Port<Region>>,
 }
 
 impl Server {
@@ -197,6 +197,11 @@ impl Server {
     pub async fn wait_no_open_uploads(&self) {
         self.wait("no open uploads", |counts| counts.open_uploads == 0)
             .await;
+    }
+
+    /// Wakes whenever a request came or a body ended.
+    pub(crate) fn changes(&self) -> watch::Receiver<Counts> {
+        self.region.ledger.changes()
     }
 
     fn counts(&self) -> Counts {

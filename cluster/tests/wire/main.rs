@@ -6,6 +6,8 @@ mod http1;
 mod livekit;
 mod paths;
 mod server;
+mod session_server;
 mod tls;
+mod watch_server;
 
 mod support;
