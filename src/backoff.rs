@@ -1,7 +1,14 @@
 //! How long to wait before another attempt: a plain sequence of durations, no timer.
 
+#[cfg(feature = "clap")]
+mod args;
+mod partial;
+
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::partial::Partial;
 use crate::time::scaled;
 
 /// Waits that grow exponentially up to a cap, each shortened at random.
@@ -25,7 +32,22 @@ use crate::time::scaled;
 /// let waits: Vec<_> = backoff.jitter(Jitter::None).delays(0).take(4).collect();
 /// assert_eq!(waits, [200, 400, 800, 1000].map(Duration::from_millis));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+///
+/// # In files
+///
+/// It is read and written by serde, with the fields `base` and `cap` (such as `"250ms"`), `factor` and
+/// `jitter`. A field that is not there has its default, save that a `cap` is then no less than the
+/// `base` that is; one that is not known is refused, and so is a factor below 1.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tower_failover::Backoff;
+/// let backoff: Backoff = serde_json::from_str(r#"{"base": "200ms", "cap": "1s"}"#)?;
+/// assert_eq!(backoff, Backoff::exponential(Duration::from_millis(200), Duration::from_secs(1)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Partial", into = "Partial")]
 #[must_use]
 pub struct Backoff {
     base: Duration,
@@ -35,7 +57,9 @@ pub struct Backoff {
 }
 
 /// Which part of a wait is left to chance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Jitter {
     /// Nothing: all clients wait alike. For tests.
@@ -115,6 +139,10 @@ impl Backoff {
             Err(_) if self.base.is_zero() => Duration::ZERO,
             Err(_) => self.cap,
         }
+    }
+
+    pub(crate) fn base(&self) -> Duration {
+        self.base
     }
 
     pub(crate) fn cap(&self) -> Duration {

@@ -55,9 +55,19 @@ impl Budget {
     /// A budget to which each answered call adds `ratio` of a token: 0.1 allows one failed replay for
     /// ten answered calls. Rounded to thousandths; negative ratios and NaN read as 0.
     pub fn new(ratio: f64) -> Self {
-        // A float cast saturates, and takes NaN and negatives to 0.
-        let ratio = (ratio * TOKEN as f64).round() as u64;
-        Self::holding(Bucket::new(ratio.min(CEILING), None))
+        Self::holding(Bucket::new(thousandths(ratio), None))
+    }
+
+    /// The same budget with this ratio, read as by [`new`](Self::new), and tokens of its own.
+    pub(crate) fn ratio(self, ratio: f64) -> Self {
+        match self.bucket {
+            Some(bucket) => Self::holding(bucket.with_ratio(thousandths(ratio))),
+            None => self,
+        }
+    }
+
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.bucket.is_none()
     }
 
     /// Sets the most tokens the bucket holds, and so how many replays may fail at once.
@@ -130,6 +140,12 @@ impl Budget {
         }
         Some(Withdrawal::from(self.bucket.clone()))
     }
+}
+
+fn thousandths(ratio: f64) -> u64 {
+    // A float cast saturates, and takes NaN and negatives to 0.
+    let ratio = (ratio * TOKEN as f64).round() as u64;
+    ratio.min(CEILING)
 }
 
 impl fmt::Debug for Budget {

@@ -54,6 +54,11 @@ impl Handle {
         }
     }
 
+    /// What sessions need to know of the regions.
+    pub(crate) fn into_parts(self) -> (Arc<Directory>, Health, Weak<Prober>) {
+        (self.directory, self.health, self.prober)
+    }
+
     /// The regions that serve a home, in the order in which its calls try them, and how they are.
     /// Empty where the layer serves no such home.
     pub fn regions(&self, home: impl AsRef<str>) -> Vec<RegionStatus> {

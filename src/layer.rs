@@ -14,6 +14,7 @@ use crate::{
     region::Health,
     regions::Regions,
     service::Failover,
+    settings::Settings,
 };
 
 /// Wraps a client so that calls that a region fails are replayed in the next one.
@@ -219,6 +220,14 @@ impl FailoverLayer {
     #[cfg(feature = "reqwest")]
     pub fn client_redirects(self, on: bool) -> Self {
         self.with(|config| config.client_redirects = on)
+    }
+
+    /// Sets what these [`Settings`] set, and leaves the rest as it is: what was set before is the
+    /// default of the program, what is set afterwards cannot be changed from outside.
+    ///
+    /// A ratio or cap of the budget gives the layer a [`Budget`] with tokens of its own.
+    pub fn settings(self, settings: Settings) -> Self {
+        self.with(|config| settings.apply(config))
     }
 
     /// A handle to what this layer, its clones and all services made by them know of their regions. It

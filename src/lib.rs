@@ -18,7 +18,8 @@
 //!
 //! Beside it, `probe` finds out whether regions that are out are back, and `handle` shows and steers
 //! all this from outside. [`peek`] stands inside the layer and brings what bodies say of failures to the
-//! classifier; `reqwest` and `tonic`, each behind its feature, fit the layer to those clients.
+//! classifier; `reqwest` and `tonic`, each behind its feature, fit the layer to those clients. [`session`]
+//! keeps up what lives longer than a request, in the same regions.
 
 mod layer;
 
@@ -46,6 +47,8 @@ pub mod error;
 
 pub mod peek;
 
+pub mod session;
+
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
@@ -69,6 +72,7 @@ mod probe;
 mod pushback;
 mod regions;
 mod report;
+mod settings;
 mod time;
 
 #[cfg(any(test, fuzzing))]
@@ -90,6 +94,7 @@ pub use self::{
     regions::Regions,
     report::{Attempt, AttemptRecord, Served, Stop},
     service::Failover,
+    settings::Settings,
 };
 
 /// Any error that can be sent between threads.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Config;
 
 /// Which requests may be sent again once they may have been processed.
@@ -12,7 +14,9 @@ use crate::config::Config;
 /// [`Grpc`](crate::classify::Grpc) finds), save by `Never`.
 ///
 /// [`FailureKind::Declined`]: crate::classify::FailureKind::Declined
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Replay {
     /// Those with an idempotent method (RFC 9110, 9.2.2: GET, HEAD, OPTIONS, TRACE, PUT, DELETE) or an

@@ -13,7 +13,7 @@ use crate::{
     region::{Origin, Refusal, Region},
 };
 
-const TARGET: &str = "tower_failover";
+pub(crate) const TARGET: &str = "tower_failover";
 
 /// One attempt of a call: where, how it ended, and how long it took.
 ///
@@ -307,6 +307,6 @@ pub(crate) fn discovery_refused(error: &InvalidDiscovery) {
     warn!(target: TARGET, %error, "setting of a discovery refused");
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

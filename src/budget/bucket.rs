@@ -47,6 +47,11 @@ impl Bucket {
         Self::new(self.ratio, Some(cap))
     }
 
+    /// The same settings with this ratio, and tokens of its own.
+    pub(super) fn with_ratio(&self, ratio: u64) -> Self {
+        Self::new(ratio, self.cap)
+    }
+
     pub(super) fn tokens(&self) -> u64 {
         let cap = self.cap.unwrap_or_else(|| self.rate.cap());
         self.tokens.load(Ordering::Relaxed).min(cap)

@@ -83,6 +83,10 @@ impl DiscoveryError {
         Self::new(home.clone(), vec![(None, fault)])
     }
 
+    pub(crate) fn timed_out(home: &Origin) -> Self {
+        Self::of(home, Fault::Timeout)
+    }
+
     pub(super) fn no_client() -> Self {
         Self::not_asked(Fault::NoClient)
     }

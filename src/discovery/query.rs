@@ -38,6 +38,13 @@ impl Query {
         self
     }
 
+    /// Adds what the session knows that looks for a region.
+    pub(crate) fn of_session(mut self, excluded: Vec<Region>, from: Option<Region>) -> Self {
+        self.excluded = excluded;
+        self.from = from;
+        self
+    }
+
     /// The origin whose regions are asked for.
     pub fn home(&self) -> &Origin {
         &self.home
@@ -64,13 +71,13 @@ impl Query {
         hasher.finish()
     }
 
-    /// Regions that the call does not use again. A list without them is a better answer, but not a
-    /// requirement.
+    /// Regions that the call, or the session, does not use again. A list without them is a better answer,
+    /// but not a requirement.
     pub fn excluded(&self) -> &[Region] {
         &self.excluded
     }
 
-    /// The region that the call is about to leave.
+    /// The region that the call, or the session, is about to leave.
     pub fn migrating_from(&self) -> Option<&Region> {
         self.from.as_ref()
     }

@@ -167,6 +167,11 @@ impl Health {
         self.rhythm.is_none()
     }
 
+    /// The shortest and the longest wait before a probe, on average.
+    pub(crate) fn probe_waits(&self) -> Option<(Duration, Duration)> {
+        self.rhythm.map(|rhythm| (rhythm.base(), rhythm.cap()))
+    }
+
     /// How many failures in a row are enough.
     pub(super) fn enough(&self) -> u32 {
         self.consecutive

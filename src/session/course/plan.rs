@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use crate::{region::Region, session::Step};
+
+/// The next attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::session) struct Plan {
+    /// What the attempt is for.
+    pub(in crate::session) step: Step,
+    /// Whether it goes further than the directive said.
+    pub(in crate::session) is_escalated: bool,
+    pub(in crate::session) pick: Pick,
+    pub(in crate::session) wait: Duration,
+    /// Whether the wait is what somebody asked for.
+    pub(in crate::session) is_fixed: bool,
+    pub(in crate::session) keeps_token: bool,
+    pub(in crate::session) is_soft: bool,
+}
+
+impl Plan {
+    /// The very first attempt.
+    pub(in crate::session) fn first() -> Self {
+        Self {
+            step: Step::First,
+            is_escalated: false,
+            pick: Pick::Any,
+            wait: Duration::ZERO,
+            is_fixed: false,
+            keeps_token: false,
+            is_soft: false,
+        }
+    }
+}
+
+/// Where an attempt goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::session) enum Pick {
+    /// To the region where the session was, if it is still known.
+    Same(Region),
+    /// To the first that is not excluded.
+    Any,
+    /// To where a server said.
+    To(Region),
+    /// To the first of a new list that is not excluded.
+    Fresh,
+}
+
+/// How a directive came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Urgency {
+    /// An attempt failed, or a session ended.
+    Failure,
+    /// A session that is healthy passed on an advice.
+    Advice,
+    /// The program wants it now.
+    Kick,
+}
+
+/// Which budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Spent {
+    Window,
+    Attempts,
+}

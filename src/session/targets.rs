@@ -1,0 +1,246 @@
+//! Where sessions go: the regions, what is known of them, and which one is next.
+
+mod choice;
+mod search;
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use self::choice::{Candidate, choose};
+use super::{NoRegion, course::Pick};
+use crate::{
+    FailoverLayer,
+    discovery::{DiscoveryError, Home, Known, Need},
+    error::InvalidRegion,
+    handle,
+    probe::Prober,
+    region::{Board, Health, InvalidPattern, Origin, Pattern, Region, Standing, Trust, http_url},
+    regions::{Directory, Regions},
+    report,
+};
+
+/// The regions that sessions go to.
+///
+/// Made of [`Regions`], or of a [`FailoverLayer`] or its [`Handle`](crate::Handle): then what calls found out
+/// of the regions counts for sessions too. A region that calls pass over is not the first that a
+/// session goes to, for as long as the layer lives that probes it. What sessions find out does not count
+/// for calls: a media server that is full says nothing of the API beside it.
+///
+/// Fixed regions are tried in their order, the [home](Self::home) first. Discovered ones need a home, or
+/// a [coordinator](Self::coordinator). Sessions ask for a list when the one they know has nothing to
+/// offer, or in a [rejoin](super::Directive::rejoin), and tell the discovery's service which regions are
+/// [excluded](crate::Query::excluded) and which is [left](crate::Query::migrating_from). What it answers is
+/// checked against that, and against what it may name at all.
+///
+/// A discovery over HTTP asks through the layer's client, so it takes a layer that has one.
+#[derive(Clone)]
+#[must_use]
+pub struct Targets {
+    directory: Arc<Directory>,
+    /// By whose probes regions that are out come back; with health off where there is nobody.
+    health: Health,
+    prober: Option<Weak<Prober>>,
+    home: Option<Origin>,
+    /// Whether sessions go to home itself.
+    dials_home: bool,
+    headers: HeaderMap,
+    /// What redirects may name besides the regions.
+    trust: Trust,
+}
+
+impl Targets {
+    fn new(directory: Arc<Directory>, health: Health, prober: Option<Weak<Prober>>) -> Self {
+        Self {
+            directory,
+            health,
+            prober,
+            home: None,
+            dials_home: true,
+            headers: HeaderMap::new(),
+            trust: Trust::default(),
+        }
+    }
+
+    /// Names the home: where sessions go first, and whose list of regions is asked for.
+    ///
+    /// # Defaults
+    ///
+    /// The first of fixed regions. Discovered ones have no default.
+    ///
+    /// # Errors
+    ///
+    /// When `origin` is none; see [`InvalidRegion`]. `ws` and `wss` stand for `http` and `https`.
+    pub fn home(mut self, origin: impl AsRef<str>) -> Result<Self, InvalidRegion> {
+        self.home = Some(Origin::parse(&http_url(origin.as_ref()))?);
+        self.dials_home = true;
+        Ok(self)
+    }
+
+    /// Names whom the list of regions is asked for, where that is no region itself: sessions go only to
+    /// those of the list.
+    ///
+    /// # Errors
+    ///
+    /// As [`home`](Self::home).
+    pub fn coordinator(self, origin: impl AsRef<str>) -> Result<Self, InvalidRegion> {
+        let mut targets = self.home(origin)?;
+        targets.dials_home = false;
+        Ok(targets)
+    }
+
+    /// Sets the headers that a discovery gets to see, such as `Authorization`.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Lets a server [redirect](super::Directive::to) sessions to hosts of this pattern, besides the
+    /// regions themselves and hosts of the same registrable domain. As with
+    /// [`Discovery::allow`](crate::Discovery::allow), to no weaker scheme.
+    ///
+    /// # Errors
+    ///
+    /// When it is no pattern.
+    pub fn allow(mut self, pattern: impl AsRef<str>) -> Result<Self, InvalidPattern> {
+        self.trust.allow(Pattern::parse(pattern.as_ref())?);
+        Ok(self)
+    }
+
+    /// Where to go. `excluded` is the one longest excluded first, `from` where the session was or went
+    /// last; `draw` is from `0.0..1.0`.
+    pub(super) async fn pick(
+        &self,
+        pick: &Pick,
+        excluded: &[Region],
+        from: Option<&Region>,
+        draw: f64,
+    ) -> Result<Region, NoRegion> {
+        match pick {
+            Pick::Same(region) => Ok(region.clone()),
+            Pick::To(region) if self.may_go_to(region, excluded, from) => Ok(region.clone()),
+            Pick::To(_) | Pick::Any => self.choose(false, excluded, from, draw).await,
+            Pick::Fresh => self.choose(true, excluded, from, draw).await,
+        }
+    }
+
+    async fn choose(
+        &self,
+        is_fresh: bool,
+        excluded: &[Region],
+        from: Option<&Region>,
+        draw: f64,
+    ) -> Result<Region, NoRegion> {
+        let Some(homes) = &self.directory.homes else {
+            let board = &self.directory.fixed;
+            let home = self.home.as_ref().and_then(|home| board.place_of(home));
+            let choice = choose(self.candidates(board, home.unwrap_or(0)), excluded, draw);
+            return choice.map_or_else(|| Err(NoRegion::because(None)), |choice| Ok(choice.region));
+        };
+        let home = self.home.clone().and_then(|home| homes.home_at(home));
+        let home = home.ok_or_else(|| NoRegion::because(Some(DiscoveryError::no_home())))?;
+        if !is_fresh {
+            let known = self.known(&home);
+            if let Some(choice) = choose(known, excluded, draw).filter(|choice| choice.is_good) {
+                return Ok(choice.region);
+            }
+        }
+        let error = search::search(self, homes, &home, excluded, from)
+            .await
+            .err();
+        let view = self.directory.view_of(&home, Instant::now());
+        match choose(self.candidates(&view.board, view.home), excluded, draw) {
+            Some(choice) => Ok(choice.region),
+            None => Err(NoRegion::because(error)),
+        }
+    }
+
+    /// The regions of a home that need not be asked for: home itself, and its list while that is fresh.
+    fn known(&self, home: &Home) -> Vec<Candidate> {
+        let now = Instant::now();
+        let view = self.directory.view_of(home, now);
+        let mut known = self.candidates(&view.board, view.home);
+        if home.is_known(Need::Another, now) != Known::Enough {
+            known.retain(|candidate| self.dials_home && candidate.region.origin() == home.origin());
+        }
+        known
+    }
+
+    /// The regions of a board, in the order in which to try them, and how they are.
+    fn candidates(&self, board: &Board, home: usize) -> Vec<Candidate> {
+        let now = Instant::now();
+        let is_watched = |prober: &Weak<Prober>| prober.strong_count() > 0;
+        // Without probes a region that is out would be so for good.
+        let is_watched = self.prober.as_ref().is_some_and(is_watched);
+        let listed = board.regions().len();
+        let places = board.candidates(home);
+        places
+            .filter(|&place| self.dials_home || place < listed)
+            .map(|place| Candidate {
+                region: board.region(place).clone(),
+                standing: match is_watched {
+                    true => board.memory(place).standing(&self.health, now),
+                    false => Standing::In,
+                },
+            })
+            .collect()
+    }
+
+    /// Whether a server may send a session there.
+    fn may_go_to(&self, to: &Region, excluded: &[Region], from: Option<&Region>) -> bool {
+        if excluded.iter().any(|region| region.origin() == to.origin()) {
+            return false;
+        }
+        let is_listed = |board: &Board| board.place_of(to.origin()).is_some();
+        let is_target = match (&self.directory.homes, &self.home) {
+            (None, _) => is_listed(&self.directory.fixed),
+            (Some(homes), Some(home)) => {
+                let home = homes.known_at(home);
+                home.is_some_and(|home| is_listed(&home.view().board))
+            }
+            (Some(_), None) => false,
+        };
+        let check = |from: &Region| self.trust.check(from.origin(), to.origin());
+        let refused = match (is_target, from) {
+            (true, _) => return true,
+            (false, Some(from)) => check(from).err(),
+            (false, None) => return false,
+        };
+        if let (Some(refusal), Some(from)) = (&refused, from) {
+            report::region_refused(from.origin(), 1, Some(refusal));
+        }
+        refused.is_none()
+    }
+}
+
+impl From<Regions> for Targets {
+    fn from(regions: Regions) -> Self {
+        Self::new(Arc::new(Directory::new(&regions)), Health::off(), None)
+    }
+}
+
+impl From<&FailoverLayer> for Targets {
+    fn from(layer: &FailoverLayer) -> Self {
+        layer.handle().into()
+    }
+}
+
+impl From<handle::Handle> for Targets {
+    fn from(handle: handle::Handle) -> Self {
+        let (directory, health, prober) = handle.into_parts();
+        Self::new(directory, health, Some(prober))
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Targets")
+            .field("home", &self.home)
+            .field("dials_home", &self.dials_home)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::Targets;
+use crate::{
+    discovery::{self, DiscoveryError, Fetched, Home, Homes, Need, Query},
+    region::{Board, Region},
+};
+
+/// Asks for a new list. Waits for a fetch that is under way already, and asks with these exclusions if
+/// that does not do: it knew nothing of them.
+pub(super) async fn search(
+    targets: &Targets,
+    homes: &Arc<Homes>,
+    home: &Arc<Home>,
+    excluded: &[Region],
+    from: Option<&Region>,
+) -> Result<(), DiscoveryError> {
+    let headers = discovery::carried(&targets.headers, None, home.origin());
+    let query = Query::new(home.origin().clone(), headers);
+    let query = query.of_session(excluded.to_vec(), from.cloned());
+    let mut is_last = false;
+    loop {
+        let client = homes.asker()?;
+        let (flight, is_joined) = home.search(homes, Need::Newer, query.clone(), client, is_last);
+        let fetched: Fetched = match timeout(homes.patience(), flight).await {
+            Ok(fetched) => fetched,
+            Err(_) => return Err(DiscoveryError::timed_out(home.origin())),
+        };
+        let does = |board: &Board| {
+            let is_free = |region: &Region| !excluded.iter().any(|e| e.origin() == region.origin());
+            board.regions().iter().any(is_free)
+        };
+        let is_enough = fetched.as_ref().is_ok_and(|view| does(&view.board));
+        if is_enough || is_last || !is_joined {
+            return fetched.map(drop);
+        }
+        is_last = true;
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything that can happen beside what the supervisor is doing.
+
+use std::{
+    fmt,
+    future::{Future, pending, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        Cause, Directive, Event, Outcome, Phase, Session, Step,
+        control::Order,
+        course::{Plan, Urgency},
+        directive::Kind,
+        sessions::Told,
+    },
+    Ending, Task,
+};
+use crate::{BoxError, time::after};
+
+/// What the supervisor hears, the most urgent first.
+pub(super) enum Heard<T, R, X> {
+    Order(Order),
+    Told(Told<R, X>),
+    /// What it was doing is done.
+    Done(T),
+}
+
+/// How something ended that was to be done for a plan.
+pub(super) enum Until<T> {
+    Done(T),
+    /// There is something else to do.
+    Instead(Plan),
+    /// Somebody wants it now.
+    Hurry,
+    /// It has to wait for the end of a pause.
+    Paused,
+}
+
+impl<S, E> Task<S, E>
+where
+    S: Session,
+    S::Resume: Clone,
+    S::Exit: fmt::Debug + Send + Sync + 'static,
+    E: Into<BoxError>,
+{
+    /// Waits for the next thing that happens.
+    pub(super) async fn hear<T>(
+        &mut self,
+        mut doing: Pin<&mut impl Future<Output = T>>,
+    ) -> Heard<T, S::Resume, S::Exit> {
+        let control = self.control.clone();
+        let mut order = pin!(control.order(self.is_paused));
+        poll_fn(|cx| {
+            if let Poll::Ready(order) = order.as_mut().poll(cx) {
+                return Poll::Ready(Heard::Order(order));
+            }
+            if let Poll::Ready(told) = self.sessions.poll_told(cx) {
+                return Poll::Ready(Heard::Told(told));
+            }
+            doing.as_mut().poll(cx).map(Heard::Done)
+        })
+        .await
+    }
+
+    /// Does what the plan needs, while no session is up, unless there is more to do than that.
+    pub(super) async fn until<T>(
+        &mut self,
+        plan: &Plan,
+        mut doing: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Until<T>, Ending<S::Exit>> {
+        loop {
+            match self.hear(doing.as_mut()).await {
+                Heard::Done(done) => return Ok(Until::Done(done)),
+                Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
+                Heard::Order(Order::Pause) => {
+                    self.is_paused = true;
+                    return Ok(Until::Paused);
+                }
+                Heard::Order(Order::Unpause) => self.is_paused = false,
+                Heard::Order(Order::Kick(directive)) => {
+                    let instead = self.more(plan, &directive, Urgency::Kick, Cause::kicked())?;
+                    return Ok(instead.map_or(Until::Hurry, Until::Instead));
+                }
+                Heard::Told(told) => {
+                    let advice = self.leaving(told)?;
+                    self.show_again(plan);
+                    if let Some(advice) = advice {
+                        let cause = Cause::advised();
+                        if let Some(instead) = self.more(plan, &advice, Urgency::Advice, cause)? {
+                            return Ok(Until::Instead(instead));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`until`](Self::until), for what is being done as fast as can be.
+    pub(super) async fn attend<T>(
+        &mut self,
+        plan: &Plan,
+        mut doing: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Until<T>, Ending<S::Exit>> {
+        loop {
+            match self.until(plan, doing.as_mut()).await? {
+                Until::Hurry => {}
+                until => return Ok(until),
+            }
+        }
+    }
+
+    /// The plan for a directive that says more than what is being done.
+    fn more(
+        &mut self,
+        plan: &Plan,
+        directive: &Directive,
+        urgency: Urgency,
+        cause: Cause,
+    ) -> Result<Option<Plan>, Ending<S::Exit>> {
+        let is_more = match directive.kind {
+            Kind::Go(step) => step >= Step::Migrate && step > plan.step,
+            Kind::Stop(_) => true,
+        };
+        match is_more {
+            true => self.go(directive, urgency, cause, None).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Takes note of what a session tells that is about to be left. Its advice may be more than what is
+    /// being done.
+    fn leaving(
+        &mut self,
+        told: Told<S::Resume, S::Exit>,
+    ) -> Result<Option<Directive>, Ending<S::Exit>> {
+        let now = Instant::now();
+        match told {
+            Told::Leaving(Event::Resume(token)) => self.token = Some(token),
+            Told::Leaving(Event::Advice(directive)) => {
+                if let Some(within) = directive.within {
+                    self.sessions.hurry(after(now, within));
+                }
+                return Ok(Some(directive));
+            }
+            Told::Leaving(Event::Closed(exit)) => {
+                let was = self.sessions.serving();
+                let ran = was.map(|open| now.saturating_duration_since(open.since));
+                let healthy = was.is_some_and(|open| open.is_healthy);
+                self.sessions.left();
+                self.teller.live(None);
+                let exit = Arc::new(exit);
+                // It was to be left anyway. Only that there is to be no session at all still counts.
+                let directive = (self.classifier)(Outcome::Exited {
+                    exit: &*exit,
+                    ran: ran.unwrap_or_default(),
+                    healthy,
+                });
+                if let Kind::Stop(how) = directive.kind {
+                    self.cause = Some(Cause::exited(exit.clone()).because(directive.reason));
+                    return Err(Ending::Stop(how, Some(exit)));
+                }
+            }
+            Told::Left => self.teller.live(None),
+            Told::Leaving(_) | Told::Event(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Does nothing until the pause is over.
+    pub(super) async fn pause(&mut self) -> Result<(), Ending<S::Exit>> {
+        let since = Instant::now();
+        while self.is_paused {
+            self.show(Phase::Paused, None);
+            match self.hear(pin!(pending::<()>())).await {
+                Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
+                Heard::Order(Order::Unpause) => self.is_paused = false,
+                Heard::Order(Order::Kick(directive)) => {
+                    if let Kind::Stop(how) = directive.kind {
+                        self.cause = Some(Cause::kicked().because(directive.reason));
+                        return Err(Ending::Stop(how, None));
+                    }
+                }
+                Heard::Told(told) => drop(self.leaving(told)?),
+                Heard::Order(Order::Pause) | Heard::Done(()) => {}
+            }
+        }
+        self.course.paused(since.elapsed());
+        Ok(())
+    }
+}
