@@ -22,9 +22,10 @@ pub struct Attempt<R = ()> {
     pub step: Step,
     /// What made it necessary; `None` for the very first.
     pub cause: Option<Cause>,
-    /// The token of the session before, unless there is none or it was dropped.
+    /// The token that a session told last, unless it was dropped.
     pub resume: Option<R>,
-    /// The region of the attempt or session before this one.
+    /// Where the session is that still serves; else the region of the attempt or session before this
+    /// one.
     pub previous: Option<Region>,
     /// The regions that are not to be used, for a server that chooses another one itself.
     pub excluded: Arc<[Region]>,

@@ -17,7 +17,7 @@ use crate::discovery::DiscoveryError;
 ///         Outcome::ConnectFailed(error) if error.kind() == io::ErrorKind::PermissionDenied => {
 ///             Directive::fail()
 ///         }
-///         Outcome::Exited { exit: Ok(()), .. } => Directive::finish(),
+///         Outcome::Exited { exit: Ok(()), leaving: false, .. } => Directive::finish(),
 ///         _ => Directive::retry(),
 ///     }
 /// }
@@ -40,6 +40,9 @@ pub enum Outcome<'a, E, X> {
         ran: Duration,
         /// Whether that made it a healthy run.
         healthy: bool,
+        /// Whether it was about to be left for another one anyway. Then only a directive to stop
+        /// counts; mind that a server which sends a session away may well close it in good order.
+        leaving: bool,
     },
 }
 
@@ -55,7 +58,23 @@ impl<E, X> Copy for Outcome<'_, E, X> {}
 impl<'a, E, X> Outcome<'a, E, X> {
     /// An end of a session, for tests of classifiers.
     pub fn exited(exit: &'a X, ran: Duration, healthy: bool) -> Self {
-        Self::Exited { exit, ran, healthy }
+        Self::Exited {
+            exit,
+            ran,
+            healthy,
+            leaving: false,
+        }
+    }
+}
+
+impl<'a, E, T> Outcome<'a, E, Result<T, E>> {
+    /// What the connector failed with, or the session, where the two fail with the same type.
+    pub fn error(self) -> Option<&'a E> {
+        match self {
+            Self::ConnectFailed(error) => Some(error),
+            Self::Exited { exit, .. } => exit.as_ref().err(),
+            Self::TimedOut | Self::NoRegion(_) => None,
+        }
     }
 }
 

@@ -3,46 +3,38 @@
 //! No clock, no chance and no I/O is in here: the time and the draw are arguments, so that a table of
 //! rows can test it.
 
+mod dials;
+mod pace;
 mod plan;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+use self::{dials::Dials, pace::Pace};
 use super::{
     Step,
     directive::Directive,
     exclusions::Exclusions,
     settings::{Forgive, Limits},
 };
-use crate::{
-    region::Region,
-    time::{after, scaled},
+use crate::{region::Region, time::after};
+
+pub(super) use self::{
+    pace::FLOOR,
+    plan::{Pick, Plan, Spent, Urgency},
 };
-
-pub(super) use plan::{Pick, Plan, Spent, Urgency};
-
-/// The least time between two attempts, whatever draw or server made it shorter: 20 attempts a second
-/// are no hot loop.
-pub(super) const FLOOR: Duration = Duration::from_millis(50);
-
-/// By how much a wait that somebody asked for may get longer at random.
-const SPREAD: f64 = 0.25;
 
 /// What happened since the last healthy run.
 #[derive(Debug)]
 pub(super) struct Course {
     limits: Limits,
     excluded: Exclusions,
-    /// The regions dialed, in the order of the first dial, and how often since each was last left.
-    dials: Vec<(Region, u32)>,
+    dials: Dials,
     attempts: u32,
     /// Attempts since the first failure.
     retries: u32,
-    /// How many waits came from the backoff.
-    waits: u32,
-    /// Whether one more attempt may begin without a wait.
-    has_credit: bool,
+    pace: Pace,
     /// The furthest that a session was moved, by which later moves go at least.
     reach: Step,
     /// The first failure.
@@ -51,6 +43,8 @@ pub(super) struct Course {
     token_until: Option<Instant>,
     /// Whether the last attempt was a new beginning.
     is_rejoining: bool,
+    /// Whether the last attempt found no region to go to, or none yet.
+    is_nowhere: bool,
 }
 
 impl Course {
@@ -58,15 +52,15 @@ impl Course {
         Self {
             limits,
             excluded: Exclusions::default(),
-            dials: Vec::new(),
+            dials: Dials::default(),
             attempts: 0,
             retries: 0,
-            waits: 0,
-            has_credit: true,
+            pace: Pace::new(),
             reach: Step::First,
             failing_since: None,
             token_until: None,
             is_rejoining: false,
+            is_nowhere: false,
         }
     }
 
@@ -80,7 +74,7 @@ impl Course {
 
     /// The regions dialed since the last healthy run.
     pub(super) fn tried(&self) -> Vec<Region> {
-        self.dials.iter().map(|dial| dial.0.clone()).collect()
+        self.dials.regions()
     }
 
     /// The time since the first failure.
@@ -102,13 +96,12 @@ impl Course {
             self.retries = self.retries.saturating_add(1);
         }
         self.is_rejoining = plan.step == Step::Rejoin;
+        self.is_nowhere = true;
     }
 
     pub(super) fn dial(&mut self, region: &Region) {
-        match self.dials_of(region) {
-            Some(dials) => *dials = dials.saturating_add(1),
-            None => self.dials.push((region.clone(), 1)),
-        }
+        self.is_nowhere = false;
+        self.dials.add(region);
     }
 
     /// The attempt that was begun was none, for it was given up because of a pause. `dialed` is where.
@@ -117,16 +110,9 @@ impl Course {
         if self.failing_since.is_some() {
             self.retries = self.retries.saturating_sub(1);
         }
-        if let Some(dials) = dialed.and_then(|region| self.dials_of(region)) {
-            *dials = dials.saturating_sub(1);
+        if let Some(region) = dialed {
+            self.dials.take_back(region);
         }
-    }
-
-    fn dials_of(&mut self, region: &Region) -> Option<&mut u32> {
-        self.dials
-            .iter_mut()
-            .find(|(known, _)| known.origin() == region.origin())
-            .map(|(_, dials)| dials)
     }
 
     /// A session is up.
@@ -138,8 +124,7 @@ impl Course {
 
     /// The session was up for long enough: all is well again.
     pub(super) fn healthy(&mut self) {
-        let limits = self.limits.clone();
-        *self = Self::new(limits);
+        *self = Self::new(self.limits.clone());
     }
 
     /// A session is over. `window` is what it said of the use of its token.
@@ -165,31 +150,40 @@ impl Course {
         now: Instant,
         draw: f64,
     ) -> Result<Plan, Spent> {
-        if urgency == Urgency::Failure {
+        let is_failure = urgency == Urgency::Failure;
+        if is_failure {
             self.afford(now)?;
         }
+        // Where the session was before has no part in an attempt that got nowhere.
+        let at = at.filter(|_| !(is_failure && self.is_nowhere));
+        let wish = directive.after;
+        let wait = match urgency {
+            Urgency::Kick if wish.is_none() => Duration::ZERO,
+            _ => self.pace.wait(&self.limits.backoff, step, wish, draw),
+        };
+        let wait = self.fitting(wait, wish, now)?;
+
         let is_worn_out = self.is_worn_out(at);
-        let reached = self.escalated(step, directive, is_worn_out, now);
-        let is_failed_rejoin = reached == Step::Rejoin && self.is_rejoining;
+        let reached = self.escalated(step, directive, is_worn_out, after(now, wait));
+        let is_failed_rejoin = reached == Step::Rejoin && self.is_rejoining && is_failure;
         let leaves = directive.excludes || step == Step::Migrate || is_worn_out || is_failed_rejoin;
-        let pick = match &directive.to {
-            Some(to) => Pick::To(to.clone()),
-            None => match (reached, at) {
-                (Step::Rejoin, _) => Pick::Fresh,
-                (_, Some(at)) if !leaves => Pick::Same(at.clone()),
-                _ => Pick::Any,
-            },
+        let pick = match (reached, at) {
+            (Step::Rejoin, _) => Pick::Fresh,
+            (_, Some(at)) if !leaves => Pick::Same(at.clone()),
+            _ => Pick::Any,
         };
         if let (Some(at), true) = (at, leaves) {
             self.leave(at, now);
         }
-        let (wait, is_fixed) = self.wait(step, directive, urgency, draw);
         Ok(Plan {
             step: reached,
             is_escalated: reached != step,
-            pick,
-            wait: self.fitting(wait, is_fixed, now)?,
-            is_fixed,
+            pick: match &directive.to {
+                Some(to) => Pick::To(to.clone(), Box::new(pick)),
+                None => pick,
+            },
+            wait,
+            is_fixed: wish.is_some(),
             keeps_token: directive.keeps.unwrap_or(reached != Step::Rejoin),
             is_soft: directive.is_soft,
         })
@@ -211,25 +205,26 @@ impl Course {
     }
 
     /// Whether this region was dialed as often as may be.
-    fn is_worn_out(&mut self, at: Option<&Region>) -> bool {
+    fn is_worn_out(&self, at: Option<&Region>) -> bool {
+        let dials = at.map_or(0, |at| self.dials.of(at));
         let limit = self.limits.per_target_attempts;
-        let dials = at.and_then(|at| self.dials_of(at).copied()).unwrap_or(0);
         limit.is_some_and(|limit| dials >= limit.get())
     }
 
-    /// How far to go: as far as was asked, unless that is known not to do.
+    /// How far to go, in an attempt that begins then: as far as was asked, unless that is known not to
+    /// do.
     fn escalated(
         &mut self,
         asked: Step,
         directive: &Directive,
         is_worn_out: bool,
-        now: Instant,
+        begins: Instant,
     ) -> Step {
         let mut step = asked;
-        if is_worn_out {
+        if is_worn_out || directive.excludes {
             step = step.max(Step::Migrate);
         }
-        let is_token_spent = self.token_until.is_some_and(|until| now >= until);
+        let is_token_spent = self.token_until.is_some_and(|until| begins >= until);
         if is_token_spent && directive.keeps.is_none() {
             step = step.max(Step::Rejoin);
         }
@@ -244,53 +239,26 @@ impl Course {
     /// again.
     fn leave(&mut self, region: &Region, now: Instant) {
         self.excluded.add(region, now);
-        if let Some(dials) = self.dials_of(region) {
-            *dials = 0;
-        }
+        self.dials.leave(region);
     }
 
-    /// How long to wait, and whether somebody asked for it.
-    fn wait(
-        &mut self,
-        asked: Step,
-        directive: &Directive,
-        urgency: Urgency,
-        draw: f64,
-    ) -> (Duration, bool) {
-        let wish = directive.after.map(|wait| wait.max(FLOOR));
-        if wish.is_none() {
-            if urgency == Urgency::Kick {
-                return (Duration::ZERO, false);
-            }
-            // Not where a retry becomes more than that: there may be no other region.
-            if asked != Step::Retry && self.has_credit {
-                self.has_credit = false;
-                return (Duration::ZERO, false);
-            }
-        }
-        let next = self.waits.saturating_add(1);
-        let computed = self.limits.backoff.delay(next, draw).max(FLOOR);
-        match wish.map(|wait| scaled(wait, 1.0 + SPREAD * draw)) {
-            Some(wish) if wish >= computed => (wish, true),
-            Some(_) | None => {
-                self.waits = next;
-                (computed, false)
-            }
-        }
-    }
-
-    /// The wait, cut to the time that is left.
-    fn fitting(&self, wait: Duration, is_fixed: bool, now: Instant) -> Result<Duration, Spent> {
+    /// The wait, cut to the time that is left. Of what somebody asked for nothing is cut.
+    fn fitting(
+        &self,
+        wait: Duration,
+        wish: Option<Duration>,
+        now: Instant,
+    ) -> Result<Duration, Spent> {
         let (Some(since), Some(window)) = (self.failing_since, self.limits.give_up_after) else {
             return Ok(wait);
         };
         let left = after(since, window).saturating_duration_since(now);
-        if wait <= left {
-            Ok(wait)
-        } else if is_fixed {
-            Err(Spent::Window)
-        } else {
-            Ok(left)
+        match wish {
+            Some(wish) if wish > left => Err(Spent::Window),
+            _ => Ok(wait.min(left)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

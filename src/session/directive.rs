@@ -106,8 +106,10 @@ impl Directive {
     /// A longer wait by the backoff holds all the same, and a [kick](super::Handle::kick) does not
     /// cut this one short. Where it ends after [`give_up_after`](super::Settings::give_up_after), the
     /// supervisor gives up at once.
-    pub fn after(mut self, wait: Duration) -> Self {
-        self.after = Some(wait);
+    ///
+    /// `None` asks for none.
+    pub fn after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.after = wait.into();
         self
     }
 
@@ -124,7 +126,8 @@ impl Directive {
     }
 
     /// The region is not used again until a healthy run, or for
-    /// [`exclusion_ttl`](super::Settings::exclusion_ttl), unless no other is left.
+    /// [`exclusion_ttl`](super::Settings::exclusion_ttl), unless no other is left. So a
+    /// [`resume`](Self::resume) or a [`retry`](Self::retry) becomes a migration, with its own wait.
     pub fn exclude(mut self) -> Self {
         self.excludes = true;
         self
@@ -141,15 +144,19 @@ impl Directive {
     ///
     /// It has to be one of the [targets](super::Targets) or to be trusted as a discovered region would
     /// be; if it is not, the directive goes on without it.
-    pub fn to(mut self, region: Region) -> Self {
-        self.to = Some(region);
+    ///
+    /// `None` names none.
+    pub fn to(mut self, region: impl Into<Option<Region>>) -> Self {
+        self.to = region.into();
         self
     }
 
     /// For how long the session that is left may serve at most, as its server says;
     /// [`drain`](super::Settings::drain) holds if it is shorter.
-    pub fn within(mut self, time: Duration) -> Self {
-        self.within = Some(time);
+    ///
+    /// `None` sets no limit of its own.
+    pub fn within(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.within = time.into();
         self
     }
 
@@ -165,6 +172,9 @@ impl Directive {
             true => (other, self),
             false => (self, other),
         };
+        if strong.kind == weak.kind && strong.to.is_none() {
+            strong.to = weak.to;
+        }
         strong.excludes |= weak.excludes;
         if weak.keeps == Some(false) {
             strong.keeps = Some(false);
@@ -175,5 +185,67 @@ impl Directive {
             (one, two) => one.or(two),
         };
         strong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn of_two_directives_the_stronger_wins_and_nothing_that_forbids_is_lost() {
+        let (resume, retry) = (Directive::resume, Directive::retry);
+        let (migrate, rejoin) = (Directive::migrate, Directive::rejoin);
+        let (finish, fail) = (Directive::finish, Directive::fail);
+        let region = |name| Region::new(name, format!("http://{name}")).unwrap();
+        let rows = [
+            (resume(), retry(), retry()),
+            (retry(), migrate(), migrate()),
+            (migrate(), rejoin(), rejoin()),
+            (rejoin(), finish(), finish()),
+            (finish(), fail(), fail()),
+            (migrate(), retry().exclude(), migrate().exclude()),
+            (migrate(), resume().drop_resume(), migrate().drop_resume()),
+            (migrate().keep_resume(), retry(), migrate().keep_resume()),
+            (
+                migrate().keep_resume(),
+                retry().drop_resume(),
+                migrate().drop_resume(),
+            ),
+            (rejoin(), retry().keep_resume(), rejoin()),
+            (
+                migrate().after(SECOND),
+                retry().after(2 * SECOND),
+                migrate().after(2 * SECOND),
+            ),
+            (migrate(), retry().after(SECOND), migrate().after(SECOND)),
+            (
+                migrate().within(2 * SECOND),
+                migrate().within(SECOND),
+                migrate().within(SECOND),
+            ),
+            (
+                migrate(),
+                migrate().within(SECOND),
+                migrate().within(SECOND),
+            ),
+            (
+                migrate(),
+                migrate().to(region("a")),
+                migrate().to(region("a")),
+            ),
+            (rejoin(), migrate().to(region("a")), rejoin()),
+            (
+                migrate().because("full"),
+                retry().because("late"),
+                migrate().because("full"),
+            ),
+        ];
+        for (one, other, expected) in rows {
+            assert_eq!(one.clone().merged(other.clone()), expected);
+            assert_eq!(other.merged(one), expected);
+        }
     }
 }

@@ -63,9 +63,13 @@ pub enum Event<R, X> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Close {
-    /// The next session is up, or is about to be begun in its place.
+    /// The next session is up, or is about to be begun without its token: nobody comes back to it.
     Superseded,
-    /// It was to be left for another one, and its time is over before that is up.
+    /// The next session is about to be begun in its place and to resume it, so the server is to keep
+    /// what that takes.
+    Interrupted,
+    /// It was to be left for another one, and its time is over before that is up, which may still resume
+    /// it.
     DrainTimeout,
     /// The program wants no more sessions.
     #[non_exhaustive]

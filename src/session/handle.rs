@@ -112,7 +112,8 @@ impl<X, C> Handle<X, C> {
         self.control.pause(true);
     }
 
-    /// Goes on after a [pause](Self::pause), with what was left of a wait. [Kick](Self::kick) to end it.
+    /// Goes on after a [pause](Self::pause), with what was left of a wait. To end the wait with it,
+    /// [kick](Self::kick) first: that is then done at once.
     pub fn unpause(&self) {
         self.control.pause(false);
     }

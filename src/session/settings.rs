@@ -146,6 +146,9 @@ impl Settings {
 
     /// Sets how many attempts in a row one target gets before another is tried; 0 is no limit.
     ///
+    /// Targets that never answer take an [`attempt_timeout`](Self::attempt_timeout) each time: where
+    /// several may do that and [`give_up_after`](Self::give_up_after) is short, set 1.
+    ///
     /// # Defaults
     ///
     /// 3: one may be chance, and a third in the same place finds out nothing new.
@@ -165,6 +168,9 @@ impl Settings {
     }
 
     /// Sets for how long after the end of its session a resume token is of use. Zero is for ever.
+    ///
+    /// An attempt that would begin later is a [new beginning](super::Directive::rejoin), unless its
+    /// directive says what becomes of the token.
     ///
     /// # Defaults
     ///

@@ -120,10 +120,16 @@ impl Targets {
         from: Option<&Region>,
         draw: f64,
     ) -> Result<Region, NoRegion> {
+        let pick = match pick {
+            Pick::To(to, otherwise) => match self.redirected(to, excluded, from) {
+                Some(region) => return Ok(region),
+                None => otherwise,
+            },
+            pick => pick,
+        };
         match pick {
             Pick::Same(region) => Ok(region.clone()),
-            Pick::To(region) if self.may_go_to(region, excluded, from) => Ok(region.clone()),
-            Pick::To(_) | Pick::Any => self.choose(false, excluded, from, draw).await,
+            Pick::Any | Pick::To(..) => self.choose(false, excluded, from, draw).await,
             Pick::Fresh => self.choose(true, excluded, from, draw).await,
         }
     }
@@ -190,30 +196,38 @@ impl Targets {
             .collect()
     }
 
-    /// Whether a server may send a session there.
-    fn may_go_to(&self, to: &Region, excluded: &[Region], from: Option<&Region>) -> bool {
+    /// Where a server's redirect leads, if it may: a region that is known by the name it is known by.
+    fn redirected(
+        &self,
+        to: &Region,
+        excluded: &[Region],
+        from: Option<&Region>,
+    ) -> Option<Region> {
         if excluded.iter().any(|region| region.origin() == to.origin()) {
-            return false;
+            return None;
         }
-        let is_listed = |board: &Board| board.place_of(to.origin()).is_some();
-        let is_target = match (&self.directory.homes, &self.home) {
-            (None, _) => is_listed(&self.directory.fixed),
-            (Some(homes), Some(home)) => {
-                let home = homes.known_at(home);
-                home.is_some_and(|home| is_listed(&home.view().board))
+        let listed = |board: &Board| {
+            let place = board.place_of(to.origin())?;
+            Some(board.region(place).clone())
+        };
+        let target = match (&self.directory.homes, &self.home) {
+            (None, _) => listed(&self.directory.fixed),
+            (Some(homes), Some(home)) => homes
+                .known_at(home)
+                .and_then(|home| listed(&home.view().board)),
+            (Some(_), None) => None,
+        };
+        if target.is_some() {
+            return target;
+        }
+        let from = from?;
+        match self.trust.check(from.origin(), to.origin()) {
+            Ok(()) => Some(to.clone()),
+            Err(refusal) => {
+                report::region_refused(from.origin(), 1, Some(&refusal));
+                None
             }
-            (Some(_), None) => false,
-        };
-        let check = |from: &Region| self.trust.check(from.origin(), to.origin());
-        let refused = match (is_target, from) {
-            (true, _) => return true,
-            (false, Some(from)) => check(from).err(),
-            (false, None) => return false,
-        };
-        if let (Some(refusal), Some(from)) = (&refused, from) {
-            report::region_refused(from.origin(), 1, Some(refusal));
         }
-        refused.is_none()
     }
 }
 

@@ -37,11 +37,16 @@ pub(super) struct Task<S: Session, E> {
     rng: fastrand::Rng,
     sessions: Sessions<S>,
     token: Option<S::Resume>,
+    /// Whether the session that is about to be left may tell another one.
+    heeds_token: bool,
     /// Where the session is, or went last.
     at: Option<Region>,
     cause: Option<Cause>,
     epoch: u64,
-    is_paused: bool,
+    /// When the last attempt began.
+    dialed_at: Option<Instant>,
+    /// Since when nothing is dialed because of a pause.
+    paused_at: Option<Instant>,
     /// What is being done for the plan at hand, and when it is over.
     way: (Phase, Option<Instant>),
 }
@@ -84,10 +89,12 @@ where
             rng,
             sessions,
             token: None,
+            heeds_token: true,
             at: None,
             cause: None,
             epoch: 0,
-            is_paused: false,
+            dialed_at: None,
+            paused_at: None,
             way: (Phase::Connecting, None),
         }
     }
@@ -132,18 +139,32 @@ where
         let mut at = after(Instant::now(), plan.wait);
         report::waiting(plan.step, plan.wait);
         loop {
-            if self.is_paused {
+            if self.is_paused() {
                 let left = at.saturating_duration_since(Instant::now());
-                self.pause().await?;
-                at = after(Instant::now(), left);
+                if let Some(instead) = self.pause(plan).await? {
+                    return Ok(Some(instead));
+                }
+                at = after(Instant::now(), left.max(self.breath()));
             }
-            if at <= Instant::now() {
-                return Ok(None);
+            let is_due = at <= Instant::now();
+            if !is_due {
+                self.show_way(Phase::Waiting, plan, Some(at));
             }
-            self.show_way(Phase::Waiting, plan, Some(at));
-            match self.until(plan, pin!(sleep_until(at))).await? {
+            let rest = async move {
+                if !is_due {
+                    sleep_until(at).await;
+                }
+            };
+            // Also where there is no wait: what was asked for by now, in a pause say, may be more.
+            match self.until(plan, pin!(rest)).await? {
                 Until::Done(()) => return Ok(None),
-                Until::Instead(plan) => return Ok(Some(plan)),
+                Until::Instead(mut instead) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if plan.is_fixed && left > instead.wait {
+                        (instead.wait, instead.is_fixed) = (left, true);
+                    }
+                    return Ok(Some(instead));
+                }
                 Until::Paused => {}
                 Until::Hurry if plan.is_fixed => {}
                 Until::Hurry => at = at.min(after(Instant::now(), FLOOR)),
@@ -163,7 +184,10 @@ where
     {
         let now = Instant::now();
         let deadline = after(now, self.course.limits().attempt_timeout);
-        let previous = self.at.clone();
+        // A session that serves on is what is left, wherever was dialed since.
+        let serving = self.sessions.serving().map(|open| open.region.clone());
+        let previous = serving.or_else(|| self.at.clone());
+        self.dialed_at = Some(now);
         let excluded = self.course.excluded(now);
         self.course.begin(plan);
         self.show_way(Phase::Connecting, plan, None);
@@ -179,9 +203,9 @@ where
         };
 
         self.course.dial(&region);
-        self.at = Some(region.clone());
+        let before = self.at.replace(region.clone());
         self.show_way(Phase::Connecting, plan, None);
-        let is_same = previous.as_ref() == Some(&region);
+        let is_same = before.as_ref() == Some(&region);
         let attempt = Attempt {
             region: region.clone(),
             number: self.course.attempts(),
@@ -204,7 +228,10 @@ where
             Until::Done(Ok(Err(error))) => Dialed::Failed(Fault::Connect(error)),
             Until::Done(Err(_)) => Dialed::Failed(Fault::TimedOut),
             Until::Instead(plan) => Dialed::Instead(plan),
-            Until::Paused | Until::Hurry => Dialed::Instead(self.put_off(plan, Some(&region))),
+            Until::Paused | Until::Hurry => {
+                self.at = before;
+                Dialed::Instead(self.put_off(plan, Some(&region)))
+            }
         })
     }
 
@@ -215,6 +242,12 @@ where
             wait: Duration::ZERO,
             ..plan.clone()
         }
+    }
+
+    /// How long after the last attempt it is too early for the next.
+    fn breath(&self) -> Duration {
+        let spent = self.dialed_at.map(|at| at.elapsed());
+        spent.map_or(Duration::ZERO, |spent| FLOOR.saturating_sub(spent))
     }
 
     /// An attempt failed.
@@ -236,6 +269,7 @@ where
     async fn serve(&mut self, session: S, region: Region) -> Result<Plan, Ending<S::Exit>> {
         let since = Instant::now();
         self.epoch += 1;
+        self.heeds_token = true;
         report::connected(&region, self.epoch);
         let client = self.sessions.begin(session, region.clone(), since);
         self.course.connected();
@@ -246,7 +280,7 @@ where
         }));
         self.show(Phase::Connected, None);
 
-        let mut healthy_at = after(since, self.course.limits().healthy_after);
+        let mut healthy_at = after(since, self.course.limits().healthy_after.max(FLOOR));
         let mut is_healthy = false;
         let mut window = None;
         loop {
@@ -254,17 +288,19 @@ where
                 false => self.hear(pin!(sleep_until(healthy_at))).await,
                 true => self.hear(pin!(pending())).await,
             };
+            // What it tells may come at the same time.
+            if !is_healthy && Instant::now() >= healthy_at {
+                is_healthy = true;
+                self.sessions.healthy();
+                self.course.healthy();
+                self.cause = None;
+                self.show(Phase::Connected, None);
+            }
             match heard {
-                Heard::Done(()) => {
-                    is_healthy = true;
-                    self.sessions.healthy();
-                    self.course.healthy();
-                    self.cause = None;
-                    self.show(Phase::Connected, None);
-                }
+                Heard::Done(()) => {}
                 Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
-                Heard::Order(Order::Pause) => self.is_paused = true,
-                Heard::Order(Order::Unpause) => self.is_paused = false,
+                Heard::Order(Order::Pause) => self.paused_at = Some(Instant::now()),
+                Heard::Order(Order::Unpause) => self.unpause(),
                 Heard::Order(Order::Kick(directive)) => {
                     return self.depart(&directive, Urgency::Kick, window);
                 }
@@ -282,12 +318,9 @@ where
                     }
                     Event::Closed(exit) => {
                         let now = Instant::now();
-                        if !is_healthy && now >= healthy_at {
-                            is_healthy = true;
-                            self.course.healthy();
-                        }
                         self.sessions.end();
                         self.teller.live(None);
+                        self.forgive_pause();
                         self.course.ended(window, now);
                         return self.exited(exit, now.saturating_duration_since(since), is_healthy);
                     }
@@ -310,6 +343,7 @@ where
             exit: &*exit,
             ran,
             healthy,
+            leaving: false,
         });
         let cause = Cause::exited(exit.clone());
         self.go(&directive, Urgency::Failure, cause, Some(exit))
@@ -327,16 +361,26 @@ where
             Urgency::Kick => Cause::kicked(),
             Urgency::Advice | Urgency::Failure => Cause::advised(),
         };
+        self.forgive_pause();
+        let drain = self.course.limits().drain;
+        let overlap = match directive.kind {
+            Kind::Go(Step::Migrate) => directive.within.map_or(drain, |within| within.min(drain)),
+            Kind::Go(_) | Kind::Stop(_) => Duration::ZERO,
+        };
         if let Kind::Go(_) = directive.kind {
-            self.course.ended(window, now);
+            self.course.ended(window, after(now, overlap));
         }
         let plan = self.go(directive, urgency, cause, None)?;
-        let drain = self.course.limits().drain;
-        let overlap = directive.within.map_or(drain, |within| within.min(drain));
-        if directive.kind == Kind::Go(Step::Migrate) && !overlap.is_zero() {
+        if !overlap.is_zero() {
             self.sessions.leave(after(now, overlap));
         } else {
-            self.sessions.close(Close::Superseded, now);
+            self.sessions.close(
+                match plan.keeps_token {
+                    true => Close::Interrupted,
+                    false => Close::Superseded,
+                },
+                now,
+            );
             self.teller.live(None);
         }
         Ok(plan)
@@ -362,9 +406,13 @@ where
         let plan = self
             .course
             .decide((step, directive), at, urgency, now, draw);
-        let plan = plan.map_err(Ending::Spent)?;
+        let mut plan = plan.map_err(Ending::Spent)?;
+        if urgency == Urgency::Kick {
+            plan.wait = plan.wait.max(self.breath());
+        }
         if !plan.keeps_token {
             self.token = None;
+            self.heeds_token = false;
         }
         Ok(plan)
     }
@@ -408,6 +456,7 @@ where
     /// Ends the sessions that are open, and says how it ended.
     async fn end(mut self, ending: Ending<S::Exit>) {
         let close = ending.close();
+        self.forgive_pause();
         let end = ending.result(&self.course, self.cause.take());
         self.teller.live(None);
         self.sessions.close_all(close).await;

@@ -11,7 +11,7 @@ pub(in crate::session) struct Plan {
     pub(in crate::session) is_escalated: bool,
     pub(in crate::session) pick: Pick,
     pub(in crate::session) wait: Duration,
-    /// Whether the wait is what somebody asked for.
+    /// Whether somebody asked for a wait, so that nothing cuts it short.
     pub(in crate::session) is_fixed: bool,
     pub(in crate::session) keeps_token: bool,
     pub(in crate::session) is_soft: bool,
@@ -39,8 +39,8 @@ pub(in crate::session) enum Pick {
     Same(Region),
     /// To the first that is not excluded.
     Any,
-    /// To where a server said.
-    To(Region),
+    /// To where a server said; where that is refused, as if it had not.
+    To(Region, Box<Pick>),
     /// To the first of a new list that is not excluded.
     Fresh,
 }

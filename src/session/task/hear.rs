@@ -54,7 +54,7 @@ where
         mut doing: Pin<&mut impl Future<Output = T>>,
     ) -> Heard<T, S::Resume, S::Exit> {
         let control = self.control.clone();
-        let mut order = pin!(control.order(self.is_paused));
+        let mut order = pin!(control.order(self.is_paused()));
         poll_fn(|cx| {
             if let Poll::Ready(order) = order.as_mut().poll(cx) {
                 return Poll::Ready(Heard::Order(order));
@@ -78,20 +78,23 @@ where
                 Heard::Done(done) => return Ok(Until::Done(done)),
                 Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
                 Heard::Order(Order::Pause) => {
-                    self.is_paused = true;
+                    self.paused_at = Some(Instant::now());
                     return Ok(Until::Paused);
                 }
-                Heard::Order(Order::Unpause) => self.is_paused = false,
+                Heard::Order(Order::Unpause) => self.unpause(),
                 Heard::Order(Order::Kick(directive)) => {
-                    let instead = self.more(plan, &directive, Urgency::Kick, Cause::kicked())?;
-                    return Ok(instead.map_or(Until::Hurry, Until::Instead));
+                    match self.more(plan, &directive, Urgency::Kick, Cause::kicked())? {
+                        Some(instead) => return Ok(Until::Instead(instead)),
+                        // It would have this wait longer, rather than shorter.
+                        None if directive.after.is_some() => {}
+                        None => return Ok(Until::Hurry),
+                    }
                 }
                 Heard::Told(told) => {
                     let advice = self.leaving(told)?;
                     self.show_again(plan);
                     if let Some(advice) = advice {
-                        let cause = Cause::advised();
-                        if let Some(instead) = self.more(plan, &advice, Urgency::Advice, cause)? {
+                        if let Some(instead) = self.advised(plan, &advice)? {
                             return Ok(Until::Instead(instead));
                         }
                     }
@@ -132,20 +135,30 @@ where
         }
     }
 
-    /// Takes note of what a session tells that is about to be left. Its advice may be more than what is
-    /// being done.
+    /// As [`more`](Self::more), for what a session advises that is about to be left.
+    fn advised(
+        &mut self,
+        plan: &Plan,
+        advice: &Directive,
+    ) -> Result<Option<Plan>, Ending<S::Exit>> {
+        self.more(plan, advice, Urgency::Advice, Cause::advised())
+    }
+
+    /// Takes note of what a session tells that is about to be left. What it advises may be more than
+    /// that.
     fn leaving(
         &mut self,
         told: Told<S::Resume, S::Exit>,
     ) -> Result<Option<Directive>, Ending<S::Exit>> {
         let now = Instant::now();
         match told {
-            Told::Leaving(Event::Resume(token)) => self.token = Some(token),
+            Told::Leaving(Event::Resume(token)) if self.heeds_token => self.token = Some(token),
             Told::Leaving(Event::Advice(directive)) => {
                 if let Some(within) = directive.within {
                     self.sessions.hurry(after(now, within));
                 }
-                return Ok(Some(directive));
+                // That its region is to be left says nothing of the one that is dialed instead.
+                return Ok(Some(directive).filter(|advice| advice.kind > Kind::Go(Step::Migrate)));
             }
             Told::Leaving(Event::Closed(exit)) => {
                 let was = self.sessions.serving();
@@ -159,6 +172,7 @@ where
                     exit: &*exit,
                     ran: ran.unwrap_or_default(),
                     healthy,
+                    leaving: true,
                 });
                 if let Kind::Stop(how) = directive.kind {
                     self.cause = Some(Cause::exited(exit.clone()).because(directive.reason));
@@ -171,25 +185,61 @@ where
         Ok(None)
     }
 
-    /// Does nothing until the pause is over.
-    pub(super) async fn pause(&mut self) -> Result<(), Ending<S::Exit>> {
-        let since = Instant::now();
-        while self.is_paused {
-            self.show(Phase::Paused, None);
-            match self.hear(pin!(pending::<()>())).await {
+    /// Does nothing until the pause is over. There may be more to do then than what was planned.
+    pub(super) async fn pause(&mut self, plan: &Plan) -> Result<Option<Plan>, Ending<S::Exit>> {
+        let mut advice: Option<Directive> = None;
+        while self.is_paused() {
+            self.show(
+                match self.sessions.is_leaving() {
+                    true => Phase::Migrating,
+                    false => Phase::Paused,
+                },
+                None,
+            );
+            let more = match self.hear(pin!(pending::<()>())).await {
                 Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
-                Heard::Order(Order::Unpause) => self.is_paused = false,
-                Heard::Order(Order::Kick(directive)) => {
-                    if let Kind::Stop(how) = directive.kind {
-                        self.cause = Some(Cause::kicked().because(directive.reason));
-                        return Err(Ending::Stop(how, None));
-                    }
+                Heard::Order(Order::Unpause) => {
+                    self.unpause();
+                    continue;
                 }
-                Heard::Told(told) => drop(self.leaving(told)?),
-                Heard::Order(Order::Pause) | Heard::Done(()) => {}
+                Heard::Order(Order::Kick(directive)) => Some((directive, Cause::kicked())),
+                Heard::Told(told) => {
+                    let advice = self.leaving(told)?;
+                    advice.map(|advice| (advice, Cause::advised()))
+                }
+                Heard::Order(Order::Pause) | Heard::Done(()) => None,
+            };
+            if let Some((more, cause)) = more {
+                if let Kind::Stop(_) = more.kind {
+                    self.go(&more, Urgency::Kick, cause, None)?;
+                }
+                advice = Some(match advice {
+                    Some(earlier) => earlier.merged(more),
+                    None => more,
+                });
             }
         }
-        self.course.paused(since.elapsed());
-        Ok(())
+        match advice {
+            Some(advice) => self.advised(plan, &advice),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
+    /// The pause is over.
+    pub(super) fn unpause(&mut self) {
+        self.forgive_pause();
+        self.paused_at = None;
+    }
+
+    /// Does not count the pause so far.
+    pub(super) fn forgive_pause(&mut self) {
+        if let Some(at) = &mut self.paused_at {
+            self.course.paused(at.elapsed());
+            *at = Instant::now();
+        }
     }
 }

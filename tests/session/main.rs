@@ -1,0 +1,14 @@
+//! Supervisors of long-lived sessions.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+mod support;
+
+mod handle;
+mod ladder;
+mod overlap;
+mod pause;
+mod property;
+mod storm;
+mod targets;
+mod upstream;
