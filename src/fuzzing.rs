@@ -1,5 +1,7 @@
 //! What `fuzz/` calls: the parsers of what comes from outside, and what always holds of them.
 
+mod sse;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AGE, CACHE_CONTROL},
@@ -13,6 +15,8 @@ use crate::{
     },
     region::Region,
 };
+
+pub use self::sse::sse;
 
 /// Reads a list of regions.
 ///
@@ -130,8 +134,10 @@ mod tests {
     #[test]
     fn the_corpus_keeps_the_promises_of_the_parsers() {
         let (documents, headers) = (corpus("document"), corpus("cache_control"));
-        assert!(documents.len() > 10 && headers.len() > 10);
+        let streams = corpus("sse");
+        assert!(documents.len() > 10 && headers.len() > 10 && streams.len() > 10);
         documents.iter().for_each(|bytes| super::document(bytes));
         headers.iter().for_each(|bytes| super::cache_control(bytes));
+        streams.iter().for_each(|bytes| super::sse(bytes));
     }
 }

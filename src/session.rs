@@ -44,6 +44,8 @@ mod supervisor;
 mod targets;
 mod task;
 
+pub mod watch;
+
 pub use attempt::{Attempt, Step};
 pub use cause::{Cause, CauseKind};
 pub use classify::{AlwaysRetry, Classify, NoRegion, Outcome};

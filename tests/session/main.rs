@@ -12,3 +12,4 @@ mod property;
 mod storm;
 mod targets;
 mod upstream;
+mod watch;
