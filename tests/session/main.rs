@@ -9,6 +9,7 @@ mod ladder;
 mod overlap;
 mod pause;
 mod property;
+mod sockets;
 mod storm;
 mod targets;
 mod upstream;
