@@ -1,8 +1,7 @@
 //! Everything that can happen beside what the supervisor is doing.
 
 use std::{
-    fmt,
-    future::{Future, pending, poll_fn},
+    future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -12,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        Cause, Directive, Event, Outcome, Phase, Session, Step,
+        Cause, Directive, Event, Outcome, Step,
         control::Order,
         course::{Plan, Urgency},
         directive::Kind,
         sessions::Told,
     },
-    Ending, Task,
+    Ending, Kept, Task,
 };
 use crate::{BoxError, time::after};
 
@@ -41,13 +40,7 @@ pub(super) enum Until<T> {
     Paused,
 }
 
-impl<S, E> Task<S, E>
-where
-    S: Session,
-    S::Resume: Clone,
-    S::Exit: fmt::Debug + Send + Sync + 'static,
-    E: Into<BoxError>,
-{
+impl<S: Kept, E: Into<BoxError>> Task<S, E> {
     /// Waits for the next thing that happens.
     pub(super) async fn hear<T>(
         &mut self,
@@ -136,7 +129,7 @@ where
     }
 
     /// As [`more`](Self::more), for what a session advises that is about to be left.
-    fn advised(
+    pub(super) fn advised(
         &mut self,
         plan: &Plan,
         advice: &Directive,
@@ -146,7 +139,7 @@ where
 
     /// Takes note of what a session tells that is about to be left. What it advises may be more than
     /// that.
-    fn leaving(
+    pub(super) fn leaving(
         &mut self,
         told: Told<S::Resume, S::Exit>,
     ) -> Result<Option<Directive>, Ending<S::Exit>> {
@@ -183,63 +176,5 @@ where
             Told::Leaving(_) | Told::Event(_) => {}
         }
         Ok(None)
-    }
-
-    /// Does nothing until the pause is over. There may be more to do then than what was planned.
-    pub(super) async fn pause(&mut self, plan: &Plan) -> Result<Option<Plan>, Ending<S::Exit>> {
-        let mut advice: Option<Directive> = None;
-        while self.is_paused() {
-            self.show(
-                match self.sessions.is_leaving() {
-                    true => Phase::Migrating,
-                    false => Phase::Paused,
-                },
-                None,
-            );
-            let more = match self.hear(pin!(pending::<()>())).await {
-                Heard::Order(Order::Stop(close)) => return Err(Ending::Shutdown(close)),
-                Heard::Order(Order::Unpause) => {
-                    self.unpause();
-                    continue;
-                }
-                Heard::Order(Order::Kick(directive)) => Some((directive, Cause::kicked())),
-                Heard::Told(told) => {
-                    let advice = self.leaving(told)?;
-                    advice.map(|advice| (advice, Cause::advised()))
-                }
-                Heard::Order(Order::Pause) | Heard::Done(()) => None,
-            };
-            if let Some((more, cause)) = more {
-                if let Kind::Stop(_) = more.kind {
-                    self.go(&more, Urgency::Kick, cause, None)?;
-                }
-                advice = Some(match advice {
-                    Some(earlier) => earlier.merged(more),
-                    None => more,
-                });
-            }
-        }
-        match advice {
-            Some(advice) => self.advised(plan, &advice),
-            None => Ok(None),
-        }
-    }
-
-    pub(super) fn is_paused(&self) -> bool {
-        self.paused_at.is_some()
-    }
-
-    /// The pause is over.
-    pub(super) fn unpause(&mut self) {
-        self.forgive_pause();
-        self.paused_at = None;
-    }
-
-    /// Does not count the pause so far.
-    pub(super) fn forgive_pause(&mut self) {
-        if let Some(at) = &mut self.paused_at {
-            self.course.paused(at.elapsed());
-            *at = Instant::now();
-        }
     }
 }
