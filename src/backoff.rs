@@ -130,7 +130,8 @@ impl Backoff {
         scaled(ceiling, share).min(ceiling)
     }
 
-    fn ceiling(&self, n: u32) -> Duration {
+    /// The most that the wait after attempt `n` can be.
+    pub(crate) fn ceiling(&self, n: u32) -> Duration {
         let exponent = i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.base.as_secs_f64() * self.factor.powi(exponent);
         // Too large, infinite, or zero times infinity: base decides.

@@ -95,8 +95,8 @@ async fn run(
             },
             Some(frame) = frames.recv() => lines.say(format!("ECHO {frame}")).await?,
             close = link.closing() => return match close {
-                Close::Superseded | Close::Shutdown { code: 0, .. } => lines.part("LEAVE").await,
-                Close::Shutdown { code, .. } => lines.part(format!("ABORT {code}")).await,
+                Close::Superseded | Close::Shutdown { code: 0 } => lines.part("LEAVE").await,
+                Close::Shutdown { code } => lines.part(format!("ABORT {code}")).await,
                 // It goes on elsewhere, by its token.
                 _ => Ok(()),
             },

@@ -72,7 +72,6 @@ pub enum Close {
     /// it.
     DrainTimeout,
     /// The program wants no more sessions.
-    #[non_exhaustive]
     Shutdown {
         /// The code that was given to [`shutdown_with`](super::Handle::shutdown_with), for the peer.
         code: u64,

@@ -41,7 +41,7 @@ impl Pace {
             return Duration::ZERO;
         }
         let next = self.waits.saturating_add(1);
-        let computed = backoff.delay(next, draw).max(FLOOR);
+        let computed = floored(backoff.delay(next, draw), backoff.ceiling(next));
         match wish.map(|wait| scaled(wait, 1.0 + SPREAD * draw)) {
             Some(wish) if wish >= computed => wish,
             Some(_) | None => {
@@ -49,5 +49,15 @@ impl Pace {
                 computed
             }
         }
+    }
+}
+
+/// A wait that was drawn from nothing to `most`, no shorter than the floor.
+fn floored(wait: Duration, most: Duration) -> Duration {
+    if wait >= FLOOR {
+        wait
+    } else {
+        // Not just the floor, or all that drew less would come back at the same moment.
+        (FLOOR + wait).min(most).max(FLOOR)
     }
 }

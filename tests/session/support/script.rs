@@ -144,7 +144,7 @@ impl Script {
     /// The code by which this session was asked to end for good.
     pub(crate) fn code(&self, n: usize) -> Option<u64> {
         match self.closed(n) {
-            Some(Close::Shutdown { code, .. }) => Some(code),
+            Some(Close::Shutdown { code }) => Some(code),
             _ => None,
         }
     }

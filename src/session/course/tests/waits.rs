@@ -43,8 +43,8 @@ fn no_wait_is_shorter_than_the_floor() {
     follow(
         &settings().backoff(backoff.jitter(Jitter::Full)),
         "
-        0 dial a retry ~0.01         => retry a 50
-        0 dial a retry ~0.01         => retry a 50
+        0 dial a retry ~0.01         => retry a 60
+        0 dial a retry ~0.01         => retry a 70
         0 dial a retry ~0.5          => retry a 2000
         0 dial a retry               => retry a 50
         0 dial a retry after=0       => retry a 50!
