@@ -177,6 +177,7 @@ pub(crate) enum RegionFault {
     Duplicate,
     Empty,
     NotFixed,
+    NoHome,
 }
 
 impl InvalidRegion {
@@ -208,6 +209,7 @@ impl fmt::Display for InvalidRegion {
             RegionFault::Duplicate => "the origin stands in the set already",
             RegionFault::Empty => "a set needs at least one region",
             RegionFault::NotFixed => "only a fixed set of regions has aliases",
+            RegionFault::NoHome => "not a home of these regions",
         })
     }
 }

@@ -16,7 +16,7 @@ use super::{NoRegion, course::Pick};
 use crate::{
     FailoverLayer,
     discovery::{DiscoveryError, Home, Known, Need},
-    error::InvalidRegion,
+    error::{InvalidRegion, RegionFault},
     handle,
     probe::Prober,
     region::{Board, Health, InvalidPattern, Origin, Pattern, Region, Standing, Trust, http_url},
@@ -74,9 +74,18 @@ impl Targets {
     ///
     /// # Errors
     ///
-    /// When `origin` is none; see [`InvalidRegion`]. `ws` and `wss` stand for `http` and `https`.
+    /// When `origin` is none, or no home of these regions; see [`InvalidRegion`]. `ws` and `wss` stand for
+    /// `http` and `https`.
     pub fn home(mut self, origin: impl AsRef<str>) -> Result<Self, InvalidRegion> {
-        self.home = Some(Origin::parse(&http_url(origin.as_ref()))?);
+        let origin = Origin::parse(&http_url(origin.as_ref()))?;
+        let is_home = match &self.directory.homes {
+            None => self.directory.fixed.place_of(&origin).is_some(),
+            Some(homes) => homes.serves(&origin),
+        };
+        if !is_home {
+            return Err(RegionFault::NoHome.into());
+        }
+        self.home = Some(origin);
         self.dials_home = true;
         Ok(self)
     }
@@ -155,10 +164,11 @@ impl Targets {
                 return Ok(choice.region);
             }
         }
-        let error = search::search(self, homes, &home, excluded, from)
-            .await
-            .err();
-        let view = self.directory.view_of(&home, Instant::now());
+        let (view, error) = match search::search(self, homes, &home, excluded, from).await {
+            // Which may be for this once.
+            Ok(view) => (view, None),
+            Err(error) => (self.directory.view_of(&home, Instant::now()), Some(error)),
+        };
         match choose(self.candidates(&view.board, view.home), excluded, draw) {
             Some(choice) => Ok(choice.region),
             None => Err(NoRegion::because(error)),
@@ -208,7 +218,8 @@ impl Targets {
         }
         let listed = |board: &Board| {
             let place = board.place_of(to.origin())?;
-            Some(board.region(place).clone())
+            let is_target = self.dials_home || place < board.regions().len();
+            is_target.then(|| board.region(place).clone())
         };
         let target = match (&self.directory.homes, &self.home) {
             (None, _) => listed(&self.directory.fixed),

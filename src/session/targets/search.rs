@@ -4,7 +4,7 @@ use tokio::time::timeout;
 
 use super::Targets;
 use crate::{
-    discovery::{self, DiscoveryError, Fetched, Home, Homes, Need, Query},
+    discovery::{self, DiscoveryError, Home, Homes, Need, Query, View},
     region::{Board, Region},
 };
 
@@ -16,7 +16,7 @@ pub(super) async fn search(
     home: &Arc<Home>,
     excluded: &[Region],
     from: Option<&Region>,
-) -> Result<(), DiscoveryError> {
+) -> Result<Arc<View>, DiscoveryError> {
     let headers = discovery::carried(&targets.headers, None, home.origin());
     let query = Query::new(home.origin().clone(), headers);
     let query = query.of_session(excluded.to_vec(), from.cloned());
@@ -24,7 +24,7 @@ pub(super) async fn search(
     loop {
         let client = homes.asker()?;
         let (flight, is_joined) = home.search(homes, Need::Newer, query.clone(), client, is_last);
-        let fetched: Fetched = match timeout(homes.patience(), flight).await {
+        let fetched = match timeout(homes.patience(), flight).await {
             Ok(fetched) => fetched,
             Err(_) => return Err(DiscoveryError::timed_out(home.origin())),
         };
@@ -34,7 +34,7 @@ pub(super) async fn search(
         };
         let is_enough = fetched.as_ref().is_ok_and(|view| does(&view.board));
         if is_enough || is_last || !is_joined {
-            return fetched.map(drop);
+            return fetched;
         }
         is_last = true;
     }

@@ -5,17 +5,17 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_failover::{
-    Backoff, FailoverLayer, Health, RegionState,
+    Backoff, Discovery, FailoverLayer, Health, RegionState, Regions,
     replay::ReplayBody,
     session::{Directive, Targets},
 };
@@ -138,4 +138,51 @@ async fn sessions_come_home_over_the_ramp() {
     assert!((5..50).contains(&shares[0]), "{shares:?}");
     assert!((70..150).contains(&shares[1]), "{shares:?}");
     assert_eq!(shares[2], 200);
+}
+
+/// A list that is not to be kept serves the session that waits for it, and the next one asks again.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_not_to_be_kept_serves_all_the_same() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let layer = FailoverLayer::new(Regions::discover(Discovery::http("/regions")));
+    let client = layer.layer(service_fn(
+        move |request: Request<ReplayBody<Full<Bytes>>>| {
+            let list = match request.uri().path() {
+                "/regions" => {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    r#"{"regions":[{"region":"b","url":"http://b.example.com"}]}"#
+                }
+                _ => "",
+            };
+            ready(
+                Response::builder()
+                    .header("cache-control", "no-store")
+                    .body(Full::<Bytes>::from(list)),
+            )
+        },
+    ));
+    // So that there is a client to ask by.
+    let call = Request::get("http://api.example.com/").body(Full::default());
+    client.clone().oneshot(call.unwrap()).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    for n in 1..=2 {
+        let targets = Targets::from(&layer)
+            .coordinator("http://api.example.com")
+            .unwrap();
+        assert_eq!(first_dial(targets).await, "b");
+        assert_eq!(asked.load(Ordering::SeqCst), n);
+    }
+}
+
+#[tokio::test]
+async fn a_home_is_one_of_the_regions_or_one_that_regions_are_discovered_for() {
+    let targets = || Targets::from(regions("ab"));
+    assert!(targets().home("http://b.example").is_ok());
+    let error = targets().home("http://c.example").unwrap_err();
+    assert_eq!(error.to_string(), "not a home of these regions");
+    let discovery = Discovery::http("/regions").hosts(["*.example.com"]);
+    let targets = || Targets::from(Regions::discover(discovery.clone()));
+    assert!(targets().coordinator("wss://api.example.com").is_ok());
+    assert!(targets().coordinator("https://api.example.org").is_err());
 }

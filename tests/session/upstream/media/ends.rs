@@ -149,9 +149,6 @@ async fn a_shutdown_carries_its_code_to_the_peer() {
     handle.established().await.unwrap();
     handle.shutdown_with(42).await;
     let closed = script.peer(0, |peer| peer.closed);
-    assert!(
-        matches!(closed, Some(Close::Shutdown { code: 42 })),
-        "M37"
-    );
+    assert!(matches!(closed, Some(Close::Shutdown { code: 42 })), "M37");
     assert!(matches!(handle.closed().await, Ok(Closed::Shutdown)));
 }
