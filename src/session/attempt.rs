@@ -24,8 +24,7 @@ pub struct Attempt<R = ()> {
     pub cause: Option<Cause>,
     /// The token that a session told last, unless it was dropped.
     pub resume: Option<R>,
-    /// Where the session is that still serves; else the region of the attempt or session before this
-    /// one.
+    /// Where the last session is or was; before there was one, the region of the attempt before.
     pub previous: Option<Region>,
     /// The regions that are not to be used, for a server that chooses another one itself.
     pub excluded: Arc<[Region]>,

@@ -120,17 +120,18 @@ impl Targets {
         Ok(self)
     }
 
-    /// Where to go. `excluded` is the one longest excluded first, `from` where the session was or went
-    /// last; `draw` is from `0.0..1.0`.
+    /// Where to go. `excluded` is the one longest excluded first, `from` the one that is left, `said_by`
+    /// the one that sends the session on; `draw` is from `0.0..1.0`.
     pub(super) async fn pick(
         &self,
         pick: &Pick,
         excluded: &[Region],
         from: Option<&Region>,
+        said_by: Option<&Region>,
         draw: f64,
     ) -> Result<Region, NoRegion> {
         let pick = match pick {
-            Pick::To(to, otherwise) => match self.redirected(to, excluded, from) {
+            Pick::To(to, otherwise) => match self.redirected(to, excluded, said_by) {
                 Some(region) => return Ok(region),
                 None => otherwise,
             },
@@ -211,7 +212,7 @@ impl Targets {
         &self,
         to: &Region,
         excluded: &[Region],
-        from: Option<&Region>,
+        said_by: Option<&Region>,
     ) -> Option<Region> {
         if excluded.iter().any(|region| region.origin() == to.origin()) {
             return None;
@@ -231,7 +232,7 @@ impl Targets {
         if target.is_some() {
             return target;
         }
-        let from = from?;
+        let from = said_by?;
         match self.trust.check(from.origin(), to.origin()) {
             Ok(()) => Some(to.clone()),
             Err(refusal) => {

@@ -49,6 +49,8 @@ pub(super) struct Task<S: Session, E> {
     heeds_token: bool,
     /// Where the session is, or went last.
     at: Option<Region>,
+    /// Where the last session is or was.
+    session_at: Option<Region>,
     cause: Option<Cause>,
     epoch: u64,
     /// When the last attempt began.
@@ -78,6 +80,7 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
             token: None,
             heeds_token: true,
             at: None,
+            session_at: None,
             cause: None,
             epoch: 0,
             dialed_at: None,

@@ -44,16 +44,16 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
     {
         let now = Instant::now();
         let deadline = after(now, self.course.limits().attempt_timeout);
-        // A session that serves on is what is left, wherever was dialed since.
-        let serving = self.sessions.serving().map(|open| open.region.clone());
-        let previous = serving.or_else(|| self.at.clone());
+        // The last session is what is left, wherever was dialed since.
+        let previous = self.session_at.clone().or_else(|| self.at.clone());
         self.dialed_at = Some(now);
         let excluded = self.course.excluded(now);
         self.course.begin(plan);
         self.show_way(Phase::Connecting, plan, None);
 
         let draw = self.rng.f64();
-        let pick = targets.pick(&plan.pick, &excluded, previous.as_ref(), draw);
+        let (left, said) = (previous.as_ref(), self.at.clone());
+        let pick = targets.pick(&plan.pick, &excluded, left, said.as_ref(), draw);
         let region = match self.attend(plan, pin!(timeout_at(deadline, pick))).await? {
             Until::Done(Ok(Ok(region))) => region,
             Until::Done(Ok(Err(error))) => return Ok(Dialed::Failed(Fault::NoRegion(error))),

@@ -28,6 +28,7 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         let since = Instant::now();
         self.epoch += 1;
         self.heeds_token = true;
+        self.session_at = Some(region.clone());
         report::connected(&region, self.epoch);
         let client = self.sessions.begin(session, region.clone(), since);
         self.course.connected();

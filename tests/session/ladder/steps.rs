@@ -173,3 +173,17 @@ async fn a_session_says_itself_when_it_is_healthy() {
     tokio::time::sleep(60 * MS).await;
     assert_eq!(handle.status().borrow().attempt, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_comes_from_the_last_session_wherever_was_dialed_since() {
+    let script = Script::new([Refuse("full"), UpFor(2 * SECOND, "bye"), Refuse("no")]);
+    let settings = settings().per_target_attempts(1).total_attempts(3);
+    let supervisor = Supervisor::new(regions("abc"), script.clone()).settings(settings);
+    supervisor.start().unwrap().closed().await.unwrap_err();
+    let ways = script.dials().into_iter().map(|dial| {
+        let from = dial.attempt.previous.as_ref();
+        format!("{}{}", from.map_or("-", |from| from.name()), dial.region())
+    });
+    // Before there was a session, from the attempt before. A healthy run forgives all.
+    assert_eq!(ways.collect::<Vec<_>>(), ["-a", "ab", "bb", "ba", "bc"]);
+}
