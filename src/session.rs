@@ -14,11 +14,23 @@
 //!
 //! # The ladder
 //!
-//! [`Resume`](Directive::resume) redials the same region at once, [`Retry`](Directive::retry) after a
-//! backoff, [`Migrate`](Directive::migrate) goes to another region while the old session may serve on,
-//! [`Rejoin`](Directive::rejoin) begins anew with a fresh list of regions. What the classifier says is
-//! the least that is done: a region that was dialed [three times](Settings::per_target_attempts) in vain
-//! is left for another, and after a rejoin no mere migration follows in the same outage.
+//! | directive | region | token | wait |
+//! |---|---|---|---|
+//! | [`resume`](Directive::resume) | the same | kept | none, once after each healthy run; else the backoff |
+//! | [`retry`](Directive::retry) | the same | kept | the backoff |
+//! | [`migrate`](Directive::migrate) | another; the one left is excluded | kept | as with `resume` |
+//! | [`rejoin`](Directive::rejoin) | the first of a fresh list | dropped | as with `resume` |
+//! | [`finish`](Directive::finish), [`fail`](Directive::fail) | none | | |
+//!
+//! What the classifier says is the least that is done. A region that was dialed
+//! [three times](Settings::per_target_attempts) in vain is left for another; a token that is
+//! [too old](Settings::resume_window) makes it a rejoin; and after a rejoin no mere migration follows in
+//! the same outage. An excluded region is dialed only where no other is left.
+//!
+//! Advice of a session that is up, and what the program [asks for](Handle::kick), goes the same way. A
+//! migration then overlaps: the old session serves until the new one is up, or for as long as it may.
+//! What comes in the middle of an attempt or a wait is done at once if it is more than what is being done,
+//! and stopping always is.
 //!
 //! An outage ends with a **healthy run**: a session that was up for
 //! [`healthy_after`](Settings::healthy_after). Only that gives back the budgets, the short waits and the
