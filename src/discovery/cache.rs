@@ -1,10 +1,13 @@
 mod denied;
+mod need;
 mod under_way;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::need::Asker;
+pub(crate) use self::need::{Known, Need};
 use self::{denied::Denied, under_way::UnderWay};
 use super::Flight;
 use crate::region::Origin;
@@ -20,6 +23,8 @@ pub(super) struct Cache {
     under_way: UnderWay,
     /// How many fetches there were.
     fetches: u64,
+    /// The last of them whose answer is for all.
+    last: u64,
     /// The regions that sent calls away since the last one was begun.
     wrong: Vec<Origin>,
     /// The fetch that brought the present list.
@@ -43,31 +48,20 @@ struct List {
 pub(super) struct Ticket {
     number: u64,
     pushed: u64,
-    /// With whose credentials it asks.
-    credentials: u64,
+    asker: Asker,
     /// Whether a call needs what it brings.
     is_needed: bool,
 }
 
-/// Why a list is needed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need<'a> {
-    /// A region failed.
-    Another,
-    /// This one says that others serve the request.
-    Instead(&'a Origin),
-    /// Somebody wants a newer list than is known.
-    Newer,
-}
+impl Ticket {
+    pub(super) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
 
-/// Whether what is known of the regions of a home does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    Enough,
-    /// The list has to be asked for.
-    TooLittle,
-    /// It would have to be, but that failed a moment ago.
-    NotNow,
+    /// Whether what it brings is for all, also for those who exclude nothing.
+    pub(super) fn is_shared(&self) -> bool {
+        self.asker.exclusions.is_none()
+    }
 }
 
 impl Cache {
@@ -77,6 +71,8 @@ impl Cache {
             Need::Another => fresh.is_some(),
             Need::Instead(of) => fresh.is_some_and(|list| list.wrong.contains(of)),
             Need::Newer => false,
+            // Its own backoff is what it waits for.
+            Need::Session => return Known::TooLittle,
         };
         if does {
             Known::Enough
@@ -87,43 +83,46 @@ impl Cache {
         }
     }
 
-    /// Whether these credentials were denied the list a moment ago.
-    pub(super) fn is_denied(&self, credentials: u64, now: Instant) -> bool {
-        self.denied.contains(credentials, now)
+    /// Whether this one was denied the list a moment ago, so that it does not ask again.
+    pub(super) fn is_denied(&self, asker: Asker, need: Need<'_>, now: Instant) -> bool {
+        !matches!(need, Need::Session) && self.denied.contains(asker.credentials, now)
     }
 
     /// The fetch to wait for. Who was denied because of another's credentials `insists` on one with
     /// its own, unless too many have asked so already.
     pub(super) fn join(
         &mut self,
-        credentials: u64,
+        asker: Asker,
         insists: bool,
         timeout: Duration,
         now: Instant,
     ) -> Option<Flight> {
         self.under_way.end_late(timeout, now);
-        let own = insists.then_some(credentials);
-        let flight = self.under_way.latest(own);
+        let flight = self.under_way.latest(asker, insists);
         if flight.is_some() || !insists {
             return flight;
         }
         let asked = self.denied.count(now) + self.under_way.needed();
-        if asked >= Denied::MAX && !self.is_denied(credentials, now) {
-            self.under_way.latest(None)
+        if asked >= Denied::MAX && !self.denied.contains(asker.credentials, now) {
+            self.under_way.latest(asker, false)
         } else {
             None
         }
     }
 
-    pub(super) fn begin(&mut self, credentials: u64, need: Need<'_>) -> Ticket {
+    pub(super) fn begin(&mut self, asker: Asker, need: Need<'_>) -> Ticket {
         self.fetches += 1;
-        self.wrong.clear();
-        Ticket {
+        let ticket = Ticket {
             number: self.fetches,
             pushed: self.pushed,
-            credentials,
-            is_needed: !matches!(need, Need::Newer),
+            asker,
+            is_needed: matches!(need, Need::Another | Need::Instead(_)),
+        };
+        if ticket.is_shared() {
+            self.last = ticket.number;
+            self.wrong.clear();
         }
+        ticket
     }
 
     pub(super) fn began(&mut self, ticket: Ticket, flight: &Flight, now: Instant) {
@@ -134,7 +133,7 @@ impl Cache {
     pub(super) fn note(&mut self, need: Need<'_>) {
         match need {
             Need::Instead(of) if !self.wrong.contains(of) => self.wrong.push(of.clone()),
-            Need::Instead(_) | Need::Another | Need::Newer => {}
+            Need::Instead(_) | Need::Another | Need::Newer | Need::Session => {}
         }
     }
 
@@ -152,7 +151,7 @@ impl Cache {
     /// meanwhile, of which it says nothing: says whether it is.
     pub(super) fn failed(&mut self, fetch: Ticket, until: Instant) -> bool {
         self.under_way.end(fetch);
-        let is_last = self.pushed == fetch.pushed && self.fetches == fetch.number;
+        let is_last = self.pushed == fetch.pushed && self.last == fetch.number;
         if is_last {
             self.quiet_until = Some(until);
         }
@@ -163,14 +162,14 @@ impl Cache {
     /// are as many as make it likely that all are.
     pub(super) fn denied(&mut self, fetch: Ticket, until: Instant, now: Instant) {
         self.under_way.end(fetch);
-        self.denied.add(fetch.credentials, until, now);
+        self.denied.add(fetch.asker.credentials, until, now);
         if self.denied.count(now) >= Denied::MAX {
             self.quiet_until = self.quiet_until.max(Some(until));
         }
     }
 
-    /// A fetch failed that says nothing of the next.
-    pub(super) fn failed_in_vain(&mut self, fetch: Ticket) {
+    /// A fetch ended of which others need not know.
+    pub(super) fn ended(&mut self, fetch: Ticket) {
         self.under_way.end(fetch);
     }
 

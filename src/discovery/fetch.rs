@@ -29,7 +29,7 @@ pub(super) async fn fetch(
     ticket: Ticket,
 ) -> Fetched {
     let discovery = &homes.discovery;
-    let is_needed = query.migrating_from().is_some();
+    let is_needed = ticket.is_needed();
     let impatience = Impatience::new(&home, discovery, is_needed.then_some(ticket));
     let mut faults = Vec::new();
     // What is found, or not, is shared by all who wait, and each of them has an outcome of its own to
@@ -54,7 +54,8 @@ pub(super) async fn fetch(
         }
     };
     match found {
-        Some(list) => Ok(home.found(&homes, ticket, list)),
+        Some(list) if ticket.is_shared() => Ok(home.found(&homes, ticket, list)),
+        Some(list) => Ok(home.found_for_one(&homes, ticket, list)),
         None => {
             let error = DiscoveryError::new(home.origin().clone(), faults);
             let wait = match (is_needed, error.is_denied()) {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     Discovery, DiscoveryError, Flight, Homes, Known, Need, Query, RegionList, View,
-    cache::{Cache, Ticket},
+    cache::{Asker, Cache, Ticket},
     error::Fault,
     fetch,
     usable::Usable,
@@ -89,7 +89,7 @@ impl Home {
         client: Option<Arc<dyn Client>>,
         insists: bool,
     ) -> (Flight, bool) {
-        let (now, credentials) = (Instant::now(), query.credentials());
+        let (now, asker) = (Instant::now(), Asker::of(&query, need));
         let mut cache = self.lock();
         if let Need::Newer = need {
             cache.expire(now);
@@ -103,15 +103,15 @@ impl Home {
         if let Some(known) = known {
             return (ready(known).boxed().shared(), false);
         }
-        let joined = cache.join(credentials, insists, homes.discovery.timeout, now);
-        if joined.is_none() && cache.is_denied(credentials, now) {
+        let joined = cache.join(asker, insists, homes.discovery.timeout, now);
+        if joined.is_none() && cache.is_denied(asker, need, now) {
             let error = DiscoveryError::of(self.origin(), Fault::NotNow);
             return (ready(Err(error)).boxed().shared(), false);
         }
         let (flight, is_joined) = match joined {
             Some(flight) => (flight, true),
             None => {
-                let ticket = cache.begin(credentials, need);
+                let ticket = cache.begin(asker, need);
                 let (homes, home) = (homes.clone(), self.clone());
                 let fetch = fetch::fetch(homes, home, query, client, ticket);
                 let flight = fetch.boxed().shared();
@@ -146,6 +146,12 @@ impl Home {
         };
         self.tell_refreshed(homes, regions, ttl);
         view
+    }
+
+    /// A fetch brought a list to a session that does without some regions: it is no list for others.
+    pub(super) fn found_for_one(&self, homes: &Homes, fetch: Ticket, list: Usable) -> Arc<View> {
+        self.lock().ended(fetch);
+        Arc::new(homes.view_of(&self.region, list.regions, None))
     }
 
     /// Somebody who knows brings a list.
@@ -233,7 +239,7 @@ impl Home {
 
     /// A fetch failed that no call needed, or was given up at once: no reason not to try again.
     pub(super) fn failed_in_vain(&self, fetch: Ticket) {
-        self.lock().failed_in_vain(fetch);
+        self.lock().ended(fetch);
     }
 
     /// The list as it is known, and its age.

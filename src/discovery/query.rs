@@ -60,8 +60,7 @@ impl Query {
 
     /// A hash of what identifies the caller: credentials, cookies, and what is marked as sensitive.
     pub(super) fn credentials(&self) -> u64 {
-        static HASHES: OnceLock<RandomState> = OnceLock::new();
-        let mut hasher = HASHES.get_or_init(RandomState::new).build_hasher();
+        let mut hasher = hashes().build_hasher();
         for (name, value) in &self.headers {
             if *name == AUTHORIZATION || *name == COOKIE || value.is_sensitive() {
                 name.hash(&mut hasher);
@@ -71,8 +70,16 @@ impl Query {
         hasher.finish()
     }
 
+    /// A hash of the regions that are excluded, if any are.
+    pub(super) fn exclusions(&self) -> Option<u64> {
+        let origins = self.excluded.iter().map(|region| region.origin().as_str());
+        let mut origins: Vec<_> = origins.collect();
+        origins.sort_unstable();
+        (!origins.is_empty()).then(|| hashes().hash_one(origins))
+    }
+
     /// Regions that the call, or the session, does not use again. A list without them is a better answer,
-    /// but not a requirement.
+    /// but not a requirement. What is answered to a session that excludes some is for no other.
     pub fn excluded(&self) -> &[Region] {
         &self.excluded
     }
@@ -81,6 +88,11 @@ impl Query {
     pub fn migrating_from(&self) -> Option<&Region> {
         self.from.as_ref()
     }
+}
+
+fn hashes() -> &'static RandomState {
+    static HASHES: OnceLock<RandomState> = OnceLock::new();
+    HASHES.get_or_init(RandomState::new)
 }
 
 impl fmt::Debug for Query {

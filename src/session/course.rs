@@ -34,6 +34,8 @@ pub(super) struct Course {
     attempts: u32,
     /// Attempts since the first failure.
     retries: u32,
+    /// How many more a pause ended.
+    cut: u32,
     pace: Pace,
     /// The furthest that a session was moved, by which later moves go at least.
     reach: Step,
@@ -55,6 +57,7 @@ impl Course {
             dials: Dials::default(),
             attempts: 0,
             retries: 0,
+            cut: 0,
             pace: Pace::new(),
             reach: Step::First,
             failing_since: None,
@@ -109,10 +112,16 @@ impl Course {
         self.attempts = self.attempts.saturating_sub(1);
         if self.failing_since.is_some() {
             self.retries = self.retries.saturating_sub(1);
+            self.cut = self.cut.saturating_add(1);
         }
         if let Some(region) = dialed {
             self.dials.take_back(region);
         }
+    }
+
+    /// The region is not used for the time being, wherever the session is by now.
+    pub(super) fn exclude(&mut self, region: &Region, now: Instant) {
+        self.excluded.add(region, now);
     }
 
     /// A session is up.
@@ -133,11 +142,22 @@ impl Course {
         self.token_until = window.map(|window| after(now, window));
     }
 
-    /// Nothing was done for this long because of a pause.
+    /// Nothing was done for this long because of a pause. A server that keeps what it takes to resume
+    /// does not know of that.
     pub(super) fn paused(&mut self, time: Duration) {
-        for instant in [&mut self.failing_since, &mut self.token_until] {
-            *instant = instant.map(|at| after(at, time));
-        }
+        self.failing_since = self.failing_since.map(|at| after(at, time));
+    }
+
+    /// Whether the window is over now that a pause is, and something was tried in it.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.is_window_over(now) && (self.retries > 0 || self.cut > 0)
+    }
+
+    fn is_window_over(&self, now: Instant) -> bool {
+        let (Some(since), Some(window)) = (self.failing_since, self.limits.give_up_after) else {
+            return false;
+        };
+        now >= after(since, window)
     }
 
     /// How to go on with `directive`, which says this `step` and came while the session was or went to
@@ -150,8 +170,8 @@ impl Course {
         now: Instant,
         draw: f64,
     ) -> Result<Plan, Spent> {
-        let is_failure = urgency == Urgency::Failure;
-        if is_failure {
+        let is_failure = matches!(urgency, Urgency::Failure | Urgency::Covered);
+        if urgency == Urgency::Failure {
             self.afford(now)?;
         }
         // Where the session was before has no part in an attempt that got nowhere.
@@ -191,11 +211,9 @@ impl Course {
 
     /// Whether the budgets allow another attempt after a failure.
     fn afford(&mut self, now: Instant) -> Result<(), Spent> {
-        let since = *self.failing_since.get_or_insert(now);
-        let window = self.limits.give_up_after;
-        let is_over = window.is_some_and(|window| now >= after(since, window));
+        self.failing_since.get_or_insert(now);
         let total = self.limits.total_attempts;
-        if is_over && self.retries > 0 {
+        if self.is_window_over(now) && self.retries > 0 {
             Err(Spent::Window)
         } else if total.is_some_and(|total| self.attempts >= total.get()) {
             Err(Spent::Attempts)

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -42,7 +43,7 @@ pub trait Session {
 }
 
 /// What a session tells.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event<R, X> {
     /// A later session can resume this one by this token.
@@ -51,12 +52,26 @@ pub enum Event<R, X> {
     /// [`resume_window`](super::Settings::resume_window).
     ResumeWindow(Duration),
     /// When it counts as healthy, from when it came up; instead of
-    /// [`healthy_after`](super::Settings::healthy_after). Never less than 50 ms.
+    /// [`healthy_after`](super::Settings::healthy_after). Never less than 50 ms; where a server names it,
+    /// ask for more than that, for a session that is healthy at once is redialed at once.
     HealthyAfter(Duration),
     /// The server's advice: it is shutting down, full, or wants the session elsewhere.
     Advice(Directive),
     /// It is over.
     Closed(X),
+}
+
+// By hand, for a token may be all that is needed to take the session over.
+impl<R, X: fmt::Debug> fmt::Debug for Event<R, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resume(_) => f.debug_struct("Resume").finish_non_exhaustive(),
+            Self::ResumeWindow(time) => f.debug_tuple("ResumeWindow").field(time).finish(),
+            Self::HealthyAfter(time) => f.debug_tuple("HealthyAfter").field(time).finish(),
+            Self::Advice(directive) => f.debug_tuple("Advice").field(directive).finish(),
+            Self::Closed(exit) => f.debug_tuple("Closed").field(exit).finish(),
+        }
+    }
 }
 
 /// Why a session is asked to end.

@@ -107,7 +107,8 @@ impl<X, C> Handle<X, C> {
 
     /// Begins no attempt until [`unpause`](Self::unpause), because there is no network or the machine
     /// sleeps: an attempt under way is given up. Waits and the time after which the supervisor gives up
-    /// stand still, and nothing counts as tried. A session that is up stays.
+    /// stand still, and nothing counts as tried. A session that is up stays. Tokens age: what a server
+    /// keeps it does not keep for longer.
     pub fn pause(&self) {
         self.control.pause(true);
     }

@@ -54,6 +54,10 @@ impl<S: Session> Sessions<S> {
         }
     }
 
+    pub(super) fn is_any_open(&self) -> bool {
+        self.current.is_some() || self.predecessor.is_some()
+    }
+
     /// Whether a session that is about to be left still serves.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving().is_some()
@@ -164,12 +168,13 @@ impl<S: Session> Sessions<S> {
             .as_mut()
             .filter(|old| old.closing.is_none())
         {
-            if let Poll::Ready(event) = old.open.session.as_mut().poll_event(cx) {
-                return Poll::Ready(Told::Leaving(event));
-            }
+            // Its time is over however much it still tells.
             if old.until.as_mut().poll(cx).is_ready() {
                 self.close(Close::DrainTimeout, Instant::now());
                 return Poll::Ready(Told::Left);
+            }
+            if let Poll::Ready(event) = old.open.session.as_mut().poll_event(cx) {
+                return Poll::Ready(Told::Leaving(event));
             }
         }
         match &mut self.current {

@@ -29,13 +29,14 @@ use crate::{
 /// # In files
 ///
 /// The settings are read and written by serde under the names of their setters. A time is a text such
-/// as `"250ms"`. A name that is not known is refused. Here with all there are and their defaults:
+/// as `"250ms"`. A name that is not known is refused, save where the settings are
+/// [flattened](crate::Settings#in-files). Here with all there are and their defaults:
 ///
 /// ```
 /// let settings: tower_failover::session::Settings = toml::from_str(
 ///     r#"
 ///     healthy_after = "10s"
-///     ## attempt_timeout = "30s", or a third of give_up_after where that is less
+///     attempt_timeout = "30s"      # and never more than a third of give_up_after
 ///     give_up_after = "0s"         # never
 ///     per_target_attempts = 3      # 0 is no limit, here and in the next line
 ///     total_attempts = 0
@@ -123,18 +124,19 @@ impl Settings {
         self
     }
 
-    /// Sets how long one attempt to connect may take.
+    /// Sets how long one attempt to connect may take. It is never more than a third of
+    /// [`give_up_after`](Self::give_up_after), so that a server that never answers leaves time for others.
     ///
     /// # Defaults
     ///
-    /// 30 s, or a third of [`give_up_after`](Self::give_up_after) where that is less, so that a server
-    /// that never answers leaves time for others. Zero is refused: no attempt would succeed.
+    /// 30 s: more than any handshake takes that is going to succeed. Zero is refused: no attempt would.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// Sets how long after the first failure the supervisor gives up. Zero is never.
+    /// Sets how long after the first failure the supervisor gives up. Zero is never. The last attempt
+    /// begins within that time, and while a session serves on that is to be left nothing is given up.
     ///
     /// # Defaults
     ///

@@ -39,6 +39,8 @@ pub enum Phase {
     Migrating,
     /// There is no session, and none is brought up until the pause ends.
     Paused,
+    /// It is about to be over: the last session is being closed.
+    Closing,
     /// It is over.
     Stopped,
 }

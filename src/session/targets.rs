@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use self::choice::{Candidate, choose};
-use super::{NoRegion, course::Pick};
+use super::{NoRegion, course::Pick, exclusions::Exclusions};
 use crate::{
     FailoverLayer,
     discovery::{DiscoveryError, Home, Known, Need},
@@ -35,9 +35,12 @@ use crate::{
 /// a [coordinator](Self::coordinator). Sessions ask for a list when the one they know has nothing to
 /// offer, or in a [rejoin](super::Directive::rejoin), and tell the discovery's service which regions are
 /// [excluded](crate::Query::excluded) and which is [left](crate::Query::migrating_from). What it answers is
-/// checked against that, and against what it may name at all.
+/// checked against that, and against what it may name at all. An answer to exclusions is used once, by
+/// the session that has them.
 ///
-/// A discovery over HTTP asks through the layer's client, so it takes a layer that has one.
+/// A discovery over HTTP asks through the layer's client, so it takes a layer that has one. It has since
+/// its first call or [`Failover::warm_up`](crate::Failover::warm_up): a session that begins before either
+/// finds no region until then.
 #[derive(Clone)]
 #[must_use]
 pub struct Targets {
@@ -109,8 +112,9 @@ impl Targets {
     }
 
     /// Lets a server [redirect](super::Directive::to) sessions to hosts of this pattern, besides the
-    /// regions themselves and hosts of the same registrable domain. As with
-    /// [`Discovery::allow`](crate::Discovery::allow), to no weaker scheme.
+    /// regions themselves and hosts of the same registrable domain: that of the region that says so, or of
+    /// home where it is none that is known. As with [`Discovery::allow`](crate::Discovery::allow), to no
+    /// weaker scheme.
     ///
     /// # Errors
     ///
@@ -138,8 +142,12 @@ impl Targets {
             pick => pick,
         };
         match pick {
-            Pick::Same(region) => Ok(region.clone()),
-            Pick::Any | Pick::To(..) => self.choose(false, excluded, from, draw).await,
+            Pick::Same(region) if Exclusions::turn(excluded, region.origin()).is_none() => {
+                Ok(region.clone())
+            }
+            Pick::Same(_) | Pick::Any | Pick::To(..) => {
+                self.choose(false, excluded, from, draw).await
+            }
             Pick::Fresh => self.choose(true, excluded, from, draw).await,
         }
     }
@@ -160,7 +168,7 @@ impl Targets {
         let home = self.home.clone().and_then(|home| homes.home_at(home));
         let home = home.ok_or_else(|| NoRegion::because(Some(DiscoveryError::no_home())))?;
         if !is_fresh {
-            let known = self.known(&home);
+            let known = self.known(&home, from);
             if let Some(choice) = choose(known, excluded, draw).filter(|choice| choice.is_good) {
                 return Ok(choice.region);
             }
@@ -177,11 +185,14 @@ impl Targets {
     }
 
     /// The regions of a home that need not be asked for: home itself, and its list while that is fresh.
-    fn known(&self, home: &Home) -> Vec<Candidate> {
+    /// A session that leaves a region which is not listed was told of it later, or elsewhere.
+    fn known(&self, home: &Home, from: Option<&Region>) -> Vec<Candidate> {
         let now = Instant::now();
         let view = self.directory.view_of(home, now);
         let mut known = self.candidates(&view.board, view.home);
-        if home.is_known(Need::Another, now) != Known::Enough {
+        let is_listed = |region: &Region| view.board.place_of(region.origin()).is_some();
+        let is_current = from.is_none_or(is_listed);
+        if !is_current || home.is_known(Need::Another, now) != Known::Enough {
             known.retain(|candidate| self.dials_home && candidate.region.origin() == home.origin());
         }
         known
@@ -217,26 +228,30 @@ impl Targets {
         if excluded.iter().any(|region| region.origin() == to.origin()) {
             return None;
         }
-        let listed = |board: &Board| {
-            let place = board.place_of(to.origin())?;
-            let is_target = self.dials_home || place < board.regions().len();
-            is_target.then(|| board.region(place).clone())
+        let view;
+        let (board, home) = match &self.directory.homes {
+            None => {
+                let board = &self.directory.fixed;
+                let home = self.home.as_ref().and_then(|home| board.place_of(home));
+                (board, home.unwrap_or(0))
+            }
+            Some(homes) => {
+                let home = homes.home_at(self.home.clone()?)?;
+                view = self.directory.view_of(&home, Instant::now());
+                (&view.board, view.home)
+            }
         };
-        let target = match (&self.directory.homes, &self.home) {
-            (None, _) => listed(&self.directory.fixed),
-            (Some(homes), Some(home)) => homes
-                .known_at(home)
-                .and_then(|home| listed(&home.view().board)),
-            (Some(_), None) => None,
-        };
-        if target.is_some() {
-            return target;
+        let is_target = |&place: &usize| self.dials_home || place < board.regions().len();
+        if let Some(place) = board.place_of(to.origin()).filter(is_target) {
+            return Some(board.region(place).clone());
         }
-        let from = said_by?;
-        match self.trust.check(from.origin(), to.origin()) {
+        // Who was itself only reached by a redirect counts as home, or trust would grow with each.
+        let from = board.place_of(said_by?.origin()).unwrap_or(home);
+        let from = board.region(from).origin();
+        match self.trust.check(from, to.origin()) {
             Ok(()) => Some(to.clone()),
             Err(refusal) => {
-                report::region_refused(from.origin(), 1, Some(&refusal));
+                report::region_refused(from, 1, Some(&refusal));
                 None
             }
         }

@@ -8,7 +8,7 @@ mod show;
 mod teller;
 mod wait;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower_service::Service;
@@ -45,6 +45,8 @@ pub(super) struct Task<S: Session, E> {
     rng: fastrand::Rng,
     sessions: Sessions<S>,
     token: Option<S::Resume>,
+    /// For how long it is of use after its session's end, as that told.
+    window: Option<Duration>,
     /// Whether the session that is about to be left may tell another one.
     heeds_token: bool,
     /// Where the session is, or went last.
@@ -78,6 +80,7 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
             rng,
             sessions,
             token: None,
+            window: None,
             heeds_token: true,
             at: None,
             session_at: None,
@@ -159,9 +162,12 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
     async fn end(mut self, ending: Ending<S::Exit>) {
         let close = ending.close();
         self.forgive_pause();
-        let end = ending.result(&self.course, self.cause.take());
+        let end = ending.result(&self.course, self.cause.clone());
         self.teller.live(None);
-        self.sessions.close_all(close).await;
+        if self.sessions.is_any_open() {
+            self.show(Phase::Closing, None);
+            self.sessions.close_all(close).await;
+        }
         report::over(end.as_ref().err());
         self.teller.end(end);
     }

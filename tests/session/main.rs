@@ -4,6 +4,7 @@
 
 mod support;
 
+mod corners;
 mod handle;
 mod ladder;
 mod overlap;

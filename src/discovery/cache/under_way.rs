@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Ticket;
+use super::{Asker, Ticket};
 use crate::discovery::{Flight, flight::WeakFlight};
 
 /// The fetches that have not ended, the latest last. They are more than one where callers ask themselves
-/// because another was denied.
+/// because another was denied, or for themselves alone.
 #[derive(Default)]
 pub(super) struct UnderWay(Vec<Fetch>);
 
@@ -35,9 +35,15 @@ impl UnderWay {
         self.0.retain(|fetch| age(fetch) < timeout);
     }
 
-    /// The latest; where only one `with` these credentials will do, that.
-    pub(super) fn latest(&self, with: Option<u64>) -> Option<Flight> {
-        let fits = |fetch: &&Fetch| with.is_none_or(|with| with == fetch.ticket.credentials);
+    /// The latest that is for this one too; where it `insists`, only one that asks the same.
+    pub(super) fn latest(&self, asker: Asker, insists: bool) -> Option<Flight> {
+        let fits = |fetch: &&Fetch| {
+            let Ticket { asker: of, .. } = fetch.ticket;
+            match insists {
+                true => of == asker,
+                false => of.exclusions.is_none() || of.exclusions == asker.exclusions,
+            }
+        };
         let mut fetches = self.0.iter().rev().filter(fits);
         // No flight is made of a weak one that is not handed out: it may be the last, and must not end
         // here, under the lock that the end of a fetch takes.

@@ -30,12 +30,20 @@ impl Plan {
             is_soft: false,
         }
     }
+
+    /// This plan in another's place, of whose wait so much is left: what somebody asked for holds.
+    pub(in crate::session) fn not_before(mut self, other: &Self, left: Duration) -> Self {
+        if other.is_fixed && left > self.wait {
+            (self.wait, self.is_fixed) = (left, true);
+        }
+        self
+    }
 }
 
 /// Where an attempt goes.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::session) enum Pick {
-    /// To the region where the session was, if it is still known.
+    /// To the region where the session was, unless it is excluded.
     Same(Region),
     /// To the first that is not excluded.
     Any,
@@ -50,6 +58,8 @@ pub(in crate::session) enum Pick {
 pub(in crate::session) enum Urgency {
     /// An attempt failed, or a session ended.
     Failure,
+    /// An attempt failed while a session serves that is about to be left: that is not given up.
+    Covered,
     /// A session that is healthy passed on an advice.
     Advice,
     /// The program wants it now.

@@ -28,7 +28,12 @@ impl Settings {
         not_zero("backoff.cap", backoff.cap(), unpaced)?;
 
         let give_up_after = some(self.give_up_after);
-        let attempt_timeout = self.attempt_timeout.unwrap_or_else(|| share(give_up_after));
+        let attempt_timeout = self.attempt_timeout.unwrap_or(Duration::from_secs(30));
+        let attempt_timeout = not_zero(
+            "attempt_timeout",
+            attempt_timeout,
+            "no attempt would have time to succeed",
+        )?;
         let healthy_after = self.healthy_after.unwrap_or(Duration::from_secs(10));
         let exclusion_ttl = self.exclusion_ttl.unwrap_or(Duration::from_secs(60));
         Ok(Limits {
@@ -38,11 +43,7 @@ impl Settings {
                 healthy_after,
                 "every session would count as healthy",
             )?,
-            attempt_timeout: not_zero(
-                "attempt_timeout",
-                attempt_timeout,
-                "no attempt would have time to succeed",
-            )?,
+            attempt_timeout: attempt_timeout.min(share(give_up_after)),
             give_up_after,
             per_target_attempts: NonZeroU32::new(self.per_target_attempts.unwrap_or(3)),
             total_attempts: self.total_attempts.and_then(NonZeroU32::new),
@@ -64,13 +65,12 @@ fn some(time: Option<Duration>) -> Option<Duration> {
     time.filter(|time| !time.is_zero())
 }
 
-/// How long an attempt may take where nobody said so: three fit into the window, however short.
+/// How long an attempt may take at most, so that three fit into the window, however short.
 fn share(window: Option<Duration>) -> Duration {
-    let most = Duration::from_secs(30);
-    window
-        .map_or(most, |window| most.min(window / 3))
+    window.map_or(Duration::MAX, |window| {
         // What a timer can tell from nothing.
-        .max(Duration::from_millis(1))
+        (window / 3).max(Duration::from_millis(1))
+    })
 }
 
 fn not_zero(

@@ -47,7 +47,7 @@ fn what_is_set_takes_the_place_of_the_defaults() {
                 .jitter(Jitter::None),
         )
         .healthy_after(3 * S)
-        .attempt_timeout(4 * S)
+        .attempt_timeout(S)
         .give_up_after(5 * S)
         .per_target_attempts(6)
         .total_attempts(7)
@@ -61,7 +61,7 @@ fn what_is_set_takes_the_place_of_the_defaults() {
             .factor(3.0)
             .jitter(Jitter::None),
         healthy_after: 3 * S,
-        attempt_timeout: 4 * S,
+        attempt_timeout: S,
         give_up_after: Some(5 * S),
         per_target_attempts: NonZeroU32::new(6),
         total_attempts: NonZeroU32::new(7),
@@ -107,7 +107,9 @@ fn an_attempt_gets_a_third_of_the_window_and_no_more_than_thirty_seconds() {
         assert_eq!(limits.attempt_timeout, timeout, "{window}");
     }
     let own = limits("give_up_after = \"10s\"\nattempt_timeout = \"20s\"");
-    assert_eq!(own.attempt_timeout, 20 * S);
+    assert_eq!(own.attempt_timeout, 10 * S / 3);
+    let own = limits("give_up_after = \"10s\"\nattempt_timeout = \"2s\"");
+    assert_eq!(own.attempt_timeout, 2 * S);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) async fn search(
     let mut is_last = false;
     loop {
         let client = homes.asker()?;
-        let (flight, is_joined) = home.search(homes, Need::Newer, query.clone(), client, is_last);
+        let (flight, is_joined) = home.search(homes, Need::Session, query.clone(), client, is_last);
         let fetched = match timeout(homes.patience(), flight).await {
             Ok(fetched) => fetched,
             Err(_) => return Err(DiscoveryError::timed_out(home.origin())),

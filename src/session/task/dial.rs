@@ -63,6 +63,8 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         };
 
         self.course.dial(&region);
+        // To find the region may have taken its time.
+        self.dialed_at = Some(Instant::now());
         let before = self.at.replace(region.clone());
         self.show_way(Phase::Connecting, plan, None);
         let is_same = before.as_ref() == Some(&region);
@@ -116,7 +118,11 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
             Fault::TimedOut => Cause::timed_out(),
             Fault::NoRegion(error) => Cause::no_region(error),
         };
-        self.go(&directive, Urgency::Failure, cause, None)
+        let urgency = match self.sessions.is_leaving() {
+            true => Urgency::Covered,
+            false => Urgency::Failure,
+        };
+        self.go(&directive, urgency, cause, None)
     }
 }
 

@@ -46,6 +46,8 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         &mut self,
         mut doing: Pin<&mut impl Future<Output = T>>,
     ) -> Heard<T, S::Resume, S::Exit> {
+        // However much a session has to tell: others have their turn, and an abort takes effect.
+        tokio::task::consume_budget().await;
         let control = self.control.clone();
         let mut order = pin!(control.order(self.is_paused()));
         poll_fn(|cx| {
@@ -119,13 +121,20 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         cause: Cause,
     ) -> Result<Option<Plan>, Ending<S::Exit>> {
         let is_more = match directive.kind {
+            // It says to leave where one is, or where to go.
+            Kind::Go(_) if directive.excludes => true,
+            Kind::Go(step) if step == plan.step && directive.to.is_some() => step >= Step::Migrate,
             Kind::Go(step) => step >= Step::Migrate && step > plan.step,
             Kind::Stop(_) => true,
         };
-        match is_more {
-            true => self.go(directive, urgency, cause, None).map(Some),
-            false => Ok(None),
+        if is_more {
+            return self.go(directive, urgency, cause, None).map(Some);
         }
+        if directive.keeps == Some(false) {
+            self.token = None;
+            self.heeds_token = false;
+        }
+        Ok(None)
     }
 
     /// As [`more`](Self::more), for what a session advises that is about to be left.
@@ -134,7 +143,14 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         plan: &Plan,
         advice: &Directive,
     ) -> Result<Option<Plan>, Ending<S::Exit>> {
-        self.more(plan, advice, Urgency::Advice, Cause::advised())
+        // It speaks of its own region, not of the one that is dialed instead.
+        let mut advice = advice.clone();
+        if std::mem::take(&mut advice.excludes) {
+            if let Some(open) = self.sessions.serving() {
+                self.course.exclude(&open.region, Instant::now());
+            }
+        }
+        self.more(plan, &advice, Urgency::Advice, Cause::advised())
     }
 
     /// Takes note of what a session tells that is about to be left. What it advises may be more than
@@ -146,6 +162,7 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         let now = Instant::now();
         match told {
             Told::Leaving(Event::Resume(token)) if self.heeds_token => self.token = Some(token),
+            Told::Leaving(Event::ResumeWindow(time)) => self.window = Some(time),
             Told::Leaving(Event::Advice(directive)) => {
                 if let Some(within) = directive.within {
                     self.sessions.hurry(after(now, within));
@@ -157,8 +174,9 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
                 let was = self.sessions.serving();
                 let ran = was.map(|open| now.saturating_duration_since(open.since));
                 let healthy = was.is_some_and(|open| open.is_healthy);
-                self.sessions.left();
                 self.teller.live(None);
+                self.sessions.left();
+                self.course.ended(self.window, now);
                 let exit = Arc::new(exit);
                 // It was to be left anyway. Only that there is to be no session at all still counts.
                 let directive = (self.classifier)(Outcome::Exited {
@@ -172,7 +190,10 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
                     return Err(Ending::Stop(how, Some(exit)));
                 }
             }
-            Told::Left => self.teller.live(None),
+            Told::Left => {
+                self.teller.live(None);
+                self.course.ended(self.window, now);
+            }
             Told::Leaving(_) | Told::Event(_) => {}
         }
         Ok(None)

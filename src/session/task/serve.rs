@@ -41,7 +41,7 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
 
         let mut healthy_at = after(since, self.course.limits().healthy_after.max(FLOOR));
         let mut is_healthy = false;
-        let mut window = None;
+        self.window = None;
         loop {
             let heard = match is_healthy {
                 false => self.hear(pin!(sleep_until(healthy_at))).await,
@@ -61,11 +61,11 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
                 Heard::Order(Order::Pause) => self.paused_at = Some(Instant::now()),
                 Heard::Order(Order::Unpause) => self.unpause(),
                 Heard::Order(Order::Kick(directive)) => {
-                    return self.depart(&directive, Urgency::Kick, window);
+                    return self.depart(&directive, Urgency::Kick);
                 }
                 Heard::Told(Told::Event(event)) => match event {
                     Event::Resume(token) => self.token = Some(token),
-                    Event::ResumeWindow(time) => window = Some(time),
+                    Event::ResumeWindow(time) => self.window = Some(time),
                     Event::HealthyAfter(time) => healthy_at = after(since, time.max(FLOOR)),
                     Event::Advice(directive) => {
                         let urgency = match is_healthy {
@@ -73,14 +73,14 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
                             // A server that sends everybody on is no better than one that fails.
                             false => Urgency::Failure,
                         };
-                        return self.depart(&directive, urgency, window);
+                        return self.depart(&directive, urgency);
                     }
                     Event::Closed(exit) => {
                         let now = Instant::now();
-                        self.sessions.end();
                         self.teller.live(None);
+                        self.sessions.end();
                         self.forgive_pause();
-                        self.course.ended(window, now);
+                        self.course.ended(self.window, now);
                         return self.exited(exit, now.saturating_duration_since(since), is_healthy);
                     }
                 },
@@ -113,21 +113,25 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
         &mut self,
         directive: &Directive,
         urgency: Urgency,
-        window: Option<Duration>,
     ) -> Result<Plan, Ending<S::Exit>> {
         let now = Instant::now();
         let cause = match urgency {
             Urgency::Kick => Cause::kicked(),
-            Urgency::Advice | Urgency::Failure => Cause::advised(),
+            Urgency::Advice | Urgency::Failure | Urgency::Covered => Cause::advised(),
         };
         self.forgive_pause();
         let drain = self.course.limits().drain;
         let overlap = match directive.kind {
-            Kind::Go(Step::Migrate) => directive.within.map_or(drain, |within| within.min(drain)),
+            Kind::Go(step)
+                if step == Step::Migrate || step < Step::Migrate && directive.excludes =>
+            {
+                directive.within.map_or(drain, |within| within.min(drain))
+            }
             Kind::Go(_) | Kind::Stop(_) => Duration::ZERO,
         };
         if let Kind::Go(_) = directive.kind {
-            self.course.ended(window, after(now, overlap));
+            // As far as is known now: it may be over before.
+            self.course.ended(self.window, after(now, overlap));
         }
         let plan = self.go(directive, urgency, cause, None)?;
         if !overlap.is_zero() {

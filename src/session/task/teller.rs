@@ -33,9 +33,7 @@ impl<X, C> Teller<X, C> {
             status.phase = Phase::Stopped;
             status.since = Instant::now();
             status.next_at = None;
-            if let Err(error) = &end {
-                status.cause = error.cause.clone();
-            }
+            status.cause = end.as_ref().err().and_then(|error| error.cause.clone());
         });
         self.end.send_replace(Some(end));
     }

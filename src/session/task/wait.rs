@@ -8,7 +8,7 @@ use super::{
     super::{
         Cause, Directive, Phase,
         control::Order,
-        course::{FLOOR, Plan, Urgency},
+        course::{FLOOR, Plan, Spent, Urgency},
         directive::Kind,
         report,
     },
@@ -26,7 +26,12 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
             if self.is_paused() {
                 let left = at.saturating_duration_since(Instant::now());
                 if let Some(instead) = self.pause(plan).await? {
-                    return Ok(Some(instead));
+                    return Ok(Some(instead.not_before(plan, left)));
+                }
+                // Else pauses that end each attempt would put that off for ever.
+                let is_over = plan.wait.is_zero() && self.course.is_over(Instant::now());
+                if is_over && !self.sessions.is_leaving() {
+                    return Err(Ending::Spent(Spent::Window));
                 }
                 at = after(Instant::now(), left.max(self.breath()));
             }
@@ -42,12 +47,9 @@ impl<S: Kept, E: Into<BoxError>> Task<S, E> {
             // Also where there is no wait: what was asked for by now, in a pause say, may be more.
             match self.until(plan, pin!(rest)).await? {
                 Until::Done(()) => return Ok(None),
-                Until::Instead(mut instead) => {
+                Until::Instead(instead) => {
                     let left = at.saturating_duration_since(Instant::now());
-                    if plan.is_fixed && left > instead.wait {
-                        (instead.wait, instead.is_fixed) = (left, true);
-                    }
-                    return Ok(Some(instead));
+                    return Ok(Some(instead.not_before(plan, left)));
                 }
                 Until::Paused => {}
                 Until::Hurry if plan.is_fixed => {}

@@ -123,7 +123,7 @@ fn no_limit_to_a_region_is_one_that_is_never_reached() {
 }
 
 #[test]
-fn a_pause_spends_neither_the_window_nor_the_use_of_a_token() {
+fn a_pause_spends_nothing_of_the_window_while_tokens_age() {
     follow(
         &settings()
             .give_up_after(10_000 * MS)
@@ -131,9 +131,9 @@ fn a_pause_spends_neither_the_window_nor_the_use_of_a_token() {
         "
               0 dial a over retry => retry a 1000
         3600500 slept 3600000
-        3601000 dial a retry      => retry a 2000
-        3602000 dial a retry      => +rejoin * 4000 -token
-        3606000 dial b retry      => +rejoin * 4000 -token
+        3601000 dial a retry      => +rejoin * 2000 -token
+        3603000 dial b retry      => +rejoin * 4000 -token
+        3607000 dial b retry      => +rejoin * 3000 -token
         3610000 dial b retry      => window
         ",
     );
