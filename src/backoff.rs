@@ -90,14 +90,15 @@ impl Backoff {
     }
 
     /// Sets by what the wait grows from one attempt to the next. Anything that is not a number of
-    /// at least 1 reads as 1.
+    /// at least 1 reads as 1, and infinity as the largest number there is.
     ///
     /// # Defaults
     ///
     /// 2.
     pub fn factor(mut self, factor: f64) -> Self {
-        // `max` turns NaN into 1 as well.
-        self.factor = factor.max(1.0);
+        // `max` turns NaN into 1 as well, and JSON has no infinity to write.
+        let factor = factor.max(1.0);
+        self.factor = factor.min(f64::MAX);
         self
     }
 

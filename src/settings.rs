@@ -73,15 +73,18 @@ use crate::{
 /// # }
 /// ```
 ///
-/// A name that is not known is refused, and so is a value that no setting can have: a duration without
-/// a unit, a factor below 1, a probe without a path. Other values are read as the setters of the layer
-/// read them.
+/// A name that is not known is refused, save where the settings are part of another table by
+/// `#[serde(flatten)]`, in which serde reads over it. A value that no setting can have is refused too: a
+/// duration without a unit, unless it is `"0"`, a factor below 1, a probe without a path. Other values are
+/// read as the setters of the layer read them.
 ///
 /// # As flags
 ///
 /// With the feature `clap` the settings are `clap::Args`. `max_attempts` is the flag
 /// `--failover-max-attempts` and the environment variable `FAILOVER_MAX_ATTEMPTS`, `backoff.base` is
-/// `--failover-backoff-base` and `FAILOVER_BACKOFF_BASE`, and so on.
+/// `--failover-backoff-base` and `FAILOVER_BACKOFF_BASE`, and so on. A switch is on alone, and off with
+/// `=false`, which needs the `=`. A variable that is there but empty is read as an empty value, which no
+/// setting has.
 ///
 /// No flag has a default. What is given neither as a flag nor in the environment is not set, and leaves
 /// alone what a file says, by [`or`](Self::or) as well as by clap's `update_from`. A flag wins over the

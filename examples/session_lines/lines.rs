@@ -37,7 +37,7 @@ impl Lines {
         from: Option<&str>,
     ) -> Result<(Self, String), Fault> {
         let at = region.origin();
-        let stream = TcpStream::connect((at.host(), at.port())).await?;
+        let stream = TcpStream::connect(format!("{}:{}", at.host(), at.port())).await?;
         stream.set_nodelay(true)?;
         let mut lines = Self {
             lines: BufReader::new(stream).lines(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tower::service_fn;
 use tower_failover::{
     Backoff, Jitter, Region,
@@ -93,7 +93,10 @@ async fn run(
                 ),
                 _ => {}
             },
-            Some(frame) = frames.recv() => lines.say(format!("ECHO {frame}")).await?,
+            Some(frame) = frames.recv() => {
+                // While it is being sent nothing is heard, so that must not take for ever.
+                timeout(SILENCE, lines.say(format!("ECHO {frame}"))).await??;
+            }
             close = link.closing() => return match close {
                 Close::Superseded | Close::Shutdown { code: 0 } => lines.part("LEAVE").await,
                 Close::Shutdown { code } => lines.part(format!("ABORT {code}")).await,

@@ -57,13 +57,24 @@ impl RemoteAccess {
     }
 }
 
+/// As it may stand in a query: a lease is any text.
+fn encoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
 impl Protocol for RemoteAccess {
     type Done = Call;
 
     fn open(&self, attempt: &Attempt<Lease>) -> http::Result<Request<()>> {
         let mut uri = "/watch?protocolVersion=1".to_owned();
         if let Some(lease) = &attempt.resume {
-            uri += &format!("&previousWatchLeaseId={}", lease.as_str());
+            uri += &format!("&previousWatchLeaseId={}", encoded(lease.as_str()));
         }
         let request = Request::get(uri).header(AUTHORIZATION, &self.device_token);
         request.body(())

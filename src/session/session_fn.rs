@@ -147,6 +147,10 @@ where
                 *this.exit = Some(exit);
             }
         }
+        if this.exit.is_some() {
+            // Whoever else has the link could tell for ever.
+            this.told.close();
+        }
         match this.told.poll_recv(cx) {
             Poll::Ready(Some(told)) => return Poll::Ready(told.into()),
             Poll::Ready(None) | Poll::Pending => {}

@@ -31,7 +31,7 @@ use crate::BoxError;
 /// let regions = Regions::fixed(["https://eu.example.com:7000", "https://us.example.com:7000"])?;
 /// let connector = service_fn(|attempt: Attempt| async move {
 ///     let at = attempt.region.origin();
-///     let mut stream = TcpStream::connect((at.host(), at.port())).await?;
+///     let mut stream = TcpStream::connect(format!("{}:{}", at.host(), at.port())).await?;
 ///     Ok::<_, std::io::Error>(async move {
 ///         let mut bytes = [0; 1024];
 ///         while stream.read(&mut bytes).await? > 0 {}
@@ -75,6 +75,9 @@ impl<C> Supervisor<C> {
 
 impl<C, F> Supervisor<C, F> {
     /// Sets what to do when an attempt fails or a session ends. It is a pure function; see [`Outcome`].
+    ///
+    /// Write it in place, or as a `fn`. A closure that is bound by `let` first has to give its argument's
+    /// type, as in `|outcome: Outcome<'_, E, X>|`, or it does not compile here.
     ///
     /// # Defaults
     ///

@@ -5,8 +5,7 @@
 //! now and then to show that it is there, and ends the matter with **one event**. The client posts
 //! heartbeats, by which it keeps the lease, and takes the lease with it when it has to connect again.
 //!
-//! A [`Watch`] is the connector of such sessions, over any HTTP client that is a tower service, a
-//! [`Failover`](crate::Failover) included. What the requests are and what the events mean is for a
+//! A [`Watch`] is the connector of such sessions, over any HTTP client that is a tower service. What the requests are and what the events mean is for a
 //! [`Protocol`] to say; what follows from errors and ends, for [`classify`].
 //!
 //! ```
@@ -28,8 +27,11 @@
 //!     type Done = String;
 //!
 //!     fn open(&self, attempt: &Attempt<Lease>) -> http::Result<Request<()>> {
-//!         let lease = attempt.resume.as_ref().map_or("", Lease::as_str);
-//!         Request::get(format!("/start?lease={lease}")).body(())
+//!         let mut request = Request::get("/start");
+//!         if let Some(lease) = &attempt.resume {
+//!             request = request.header("previous-lease", lease.as_str());
+//!         }
+//!         request.body(())
 //!     }
 //!
 //!     fn hello(&mut self, event: &Event) -> Result<Option<Hello>, BoxError> {
@@ -65,18 +67,25 @@
 //!
 //! - It ends when nothing came for two and a half times the heartbeat's interval; every event and every
 //!   comment counts.
-//! - It posts a heartbeat each interval, the first after one interval; where the answer takes longer than
-//!   that, none is posted in between. 409 says that another holds the lease, 410 that it is dead, 401 that
-//!   the client has no business here. Any other failure is a miss, and the third in a row ends the session.
-//! - Heartbeats are part of the session, not a task beside it: once it is over there are none, and it is
-//!   over before the next connect begins.
+//! - It posts a heartbeat each interval, the first after one interval; one that is not answered within an
+//!   interval is given up. 409 says that another holds the lease, 410 that it is dead, 401 that the client
+//!   has no business here. Any other failure is a miss, and the third in a row ends the session.
+//! - Heartbeats are part of the session, not a task beside it: once it is over there are none, and where
+//!   it does not overlap with the next one it is over before the next connect begins.
 //! - It is healthy after one interval, and [`Event::Resume`](super::Event::Resume) is its lease.
 //!
 //! The settings that matter most here are [`attempt_timeout`](super::Settings::attempt_timeout), which is
 //! the time from the request to the hello, and [`close_timeout`](super::Settings::close_timeout), in which
 //! a lease is [released](Protocol::release).
 //!
-//! The client's timeouts must not be for whole responses, which last as long as the watch.
+//! # What a client must not do
+//!
+//! - Its timeouts must not be for whole responses, which last as long as the watch.
+//! - It must not follow redirects, for heartbeats go to the region of the attempt: one of reqwest's is
+//!   built with `redirect::Policy::none()`.
+//! - It must not send requests elsewhere, which is for the supervisor to do. A
+//!   [`Failover`](crate::Failover) does not: each request has an [`Override`](crate::Override) that
+//!   [disables](crate::Override::enabled) it.
 
 mod client;
 mod connect;

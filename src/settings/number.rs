@@ -7,7 +7,7 @@ pub(crate) type Factor = AtLeast<1>;
 /// A share, and no less than nothing.
 pub(crate) type Ratio = AtLeast<0>;
 
-/// A number that is no less than `MIN`, and is one.
+/// A finite number that is no less than `MIN`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub(crate) struct AtLeast<const MIN: u8>(f64);
@@ -16,7 +16,7 @@ impl<const MIN: u8> TryFrom<f64> for AtLeast<MIN> {
     type Error = String;
 
     fn try_from(number: f64) -> Result<Self, String> {
-        if number >= f64::from(MIN) {
+        if number.is_finite() && number >= f64::from(MIN) {
             Ok(Self(number))
         } else {
             Err(format!("{number} is not a number of at least {MIN}"))

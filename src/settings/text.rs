@@ -25,12 +25,34 @@ impl Text for Duration {
     const EXAMPLE: &'static str = "\"250ms\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        humantime::parse_duration(text).map_err(|error| error.to_string())
+        // Span by span: humantime 2.4 panics where it adds up to a nanosecond more than there can be.
+        let mut sum = Duration::ZERO;
+        let mut rest = text;
+        loop {
+            let (span, more) = rest.split_at(first_span(rest));
+            let time = humantime::parse_duration(span).map_err(|error| error.to_string())?;
+            sum = sum.checked_add(time).ok_or("number is too large")?;
+            if more.is_empty() {
+                return Ok(sum);
+            }
+            rest = more;
+        }
     }
 
     fn write(&self) -> String {
         humantime::format_duration(*self).to_string()
     }
+}
+
+/// Where the first number of a duration and its unit end.
+fn first_span(text: &str) -> usize {
+    let mut in_unit = false;
+    let next = text.find(|c: char| {
+        let is_next = in_unit && c.is_ascii_digit();
+        in_unit |= c.is_alphabetic();
+        is_next
+    });
+    next.unwrap_or(text.len())
 }
 
 impl Text for HeaderName {

@@ -10,6 +10,7 @@ mod ladder;
 mod overlap;
 mod pause;
 mod property;
+mod session_fn;
 mod sockets;
 mod storm;
 mod targets;

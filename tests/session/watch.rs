@@ -28,6 +28,7 @@ mod failures;
 mod heartbeats;
 mod leases;
 mod memory;
+mod plain;
 mod policy;
 mod sessions;
 mod streams;

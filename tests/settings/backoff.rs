@@ -55,6 +55,14 @@ fn unknown_fields_are_refused() {
     );
 }
 
+#[test]
+fn growth_without_bound_is_written_as_a_number() {
+    let backoff = Backoff::default().factor(f64::INFINITY);
+    assert_eq!(backoff, Backoff::default().factor(f64::MAX));
+    let json = serde_json::to_string(&backoff).unwrap();
+    assert_eq!(serde_json::from_str::<Backoff>(&json).unwrap(), backoff);
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_as_the_same(

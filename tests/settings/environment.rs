@@ -69,6 +69,17 @@ fn a_variable_that_cannot_be_read_is_refused_by_the_name_of_its_flag() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_refused() {
+    for variable in [
+        "FAILOVER_MAX_ATTEMPTS",
+        "FAILOVER_RETRY_SAME_REGION",
+        "FAILOVER_SESSION_DRAIN",
+    ] {
+        assert!(with(&[(variable, "")], "").is_err(), "{variable}");
+    }
+}
+
+#[test]
 #[ignore = "the program that the other tests here start"]
 fn child() {
     let flags = env::var(FLAGS).unwrap_or_default();

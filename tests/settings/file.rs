@@ -157,6 +157,22 @@ fn what_was_read_is_written_as_it_was() {
 }
 
 #[test]
+fn where_settings_are_flattened_serde_reads_over_names_that_are_not_known() {
+    // As the docs say.
+    #[derive(serde::Deserialize)]
+    struct Program {
+        name: String,
+        #[serde(flatten)]
+        session: session::Settings,
+    }
+    let file = "name = \"x\"\ndrain = \"1s\"\nbackoff.factor = 3\ndran = \"2s\"";
+    let program: Program = toml::from_str(file).unwrap();
+    assert_eq!(program.name, "x");
+    let session = toml::from_str("drain = \"1s\"\nbackoff.factor = 3").unwrap();
+    assert_eq!(program.session, session);
+}
+
+#[test]
 fn names_that_are_not_known_are_refused() {
     for table in [
         "failover",
@@ -183,6 +199,15 @@ fn values_that_no_setting_can_have_are_refused() {
         ("attempt_timeout = \"-5s\"", "expected number"),
         ("attempt_timeout = \"5 parsecs\"", "unknown time unit"),
         ("attempt_timeout = \"99999999999999y\"", "too large"),
+        // The longest time there is and a nanosecond, at which humantime 2.4 panics.
+        (
+            "attempt_timeout = \"18446744073709551615s 1000ms\"",
+            "too large",
+        ),
+        (
+            "attempt_timeout = \"307445734561825860m15s1000ms\"",
+            "too large",
+        ),
         ("max_attempts = -1", "invalid value"),
         ("max_attempts = 4294967296", "invalid value"),
         (
@@ -196,8 +221,10 @@ fn values_that_no_setting_can_have_are_refused() {
         ("hedge = \"p99\"", "\"50ms\", \"p95\" or \"off\""),
         ("backoff.factor = 0.9", "0.9 is not a number of at least 1"),
         ("backoff.factor = nan", "NaN is not a number of at least 1"),
+        ("backoff.factor = inf", "inf is not a number of at least 1"),
         ("backoff.jitter = \"half\"", "unknown variant `half`"),
         ("budget.ratio = -0.1", "-0.1 is not a number of at least 0"),
+        ("budget.ratio = inf", "inf is not a number of at least 0"),
         ("health.probe = \"/healthz\"", "no path"),
         ("health.probe = \"GET healthz\"", "slash"),
         ("health.probe = \"GET /a b\"", "not a URI's"),

@@ -178,6 +178,8 @@ fn a_switch_is_on_alone_and_off_if_that_is_said() {
     assert_eq!(parsed(&["--failover-retry-same-region=yes"]), on);
     assert_eq!(parsed(&["--failover-retry-same-region=false"]), off);
     assert_eq!(updated(on, &["--failover-retry-same-region=0"]), off);
+    let said = ["program", "--failover-retry-same-region", "false"];
+    assert!(Program::try_parse_from(said).is_err(), "without the `=`");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
     uri::PathAndQuery,
 };
 
@@ -16,6 +16,7 @@ use super::{
     watching::Open,
 };
 use crate::{
+    Override,
     pushback::{self, Pushback},
     region::Region,
     request::uri,
@@ -23,6 +24,8 @@ use crate::{
 };
 
 const EVENT_STREAM: &str = "text/event-stream";
+/// A proxy that compresses keeps events back until it has enough of them.
+const IDENTITY: &str = "identity";
 
 /// What it takes to connect.
 pub(super) struct Connect<P> {
@@ -40,14 +43,19 @@ where
     /// Opens a watch and waits for its hello, for as long as it is let.
     pub(super) async fn connect(
         self,
-        attempt: Attempt<Lease>,
+        mut attempt: Attempt<Lease>,
     ) -> Result<Watching<P::Done>, ConnectError> {
-        let request = self.protocol.open(&attempt);
+        let mut opening = self.protocol.open(&attempt);
+        // Of some leases no request can be made. That is the server's fault, and ends nothing but them.
+        if opening.is_err() && attempt.resume.take().is_some() {
+            opening = self.protocol.open(&attempt);
+        }
         let request =
-            request.map_err(|error| ConnectError::from_source(ConnectErrorKind::Request, error))?;
+            opening.map_err(|error| ConnectError::from_source(ConnectErrorKind::Request, error))?;
         let mut request = aim(request.map(|()| Bytes::new()), &attempt.region);
-        let accept = HeaderValue::from_static(EVENT_STREAM);
-        request.headers_mut().insert(ACCEPT, accept);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(IDENTITY));
 
         let response = self.client.send(request).await;
         let response =
@@ -96,8 +104,9 @@ fn check(status: StatusCode, headers: &HeaderMap) -> Result<(), ConnectError> {
         StatusCode::UNAUTHORIZED => ConnectError::new(ConnectErrorKind::Unauthorized),
         StatusCode::CONFLICT => ConnectError::new(ConnectErrorKind::Conflict),
         status if !status.is_success() => ConnectError::new(ConnectErrorKind::Status(status)),
-        _ if kind.is_some_and(is_event_stream) => return Ok(()),
-        _ => ConnectError::content_type(kind),
+        _ if !kind.is_some_and(is_event_stream) => ConnectError::content_type(kind),
+        _ if is_encoded(headers) => ConnectError::new(ConnectErrorKind::Encoded),
+        _ => return Ok(()),
     };
     Err(error.retry_later(match pushback::read(headers) {
         Some(Pushback::After(wait)) => Some(wait),
@@ -112,10 +121,23 @@ fn is_event_stream(kind: &HeaderValue) -> bool {
     essence.eq_ignore_ascii_case(EVENT_STREAM.as_bytes())
 }
 
-/// Points the request at the region.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let is_other = |encoding: &HeaderValue| {
+        let encoding = encoding.as_bytes();
+        !encoding.eq_ignore_ascii_case(IDENTITY.as_bytes())
+    };
+    headers.get_all(CONTENT_ENCODING).iter().any(is_other)
+}
+
+/// Points the request at the region, where it is to stay.
 pub(super) fn aim<B>(mut request: Request<B>, region: &Region) -> Request<B> {
     let path = request.uri().path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = uri(region.origin(), path);
+    // Heartbeats go where the watch is, and a hedge would open it twice: to go elsewhere is for the
+    // supervisor alone.
+    request
+        .extensions_mut()
+        .insert(Override::new().enabled(false));
     request
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -17,7 +17,10 @@ use super::{
     client::{Client, Through},
     connect::Connect,
 };
-use crate::{BoxError, session::Attempt};
+use crate::{
+    BoxError,
+    session::{Attempt, Step},
+};
 
 /// The connector of watches: a service that opens one and waits for its hello.
 ///
@@ -68,7 +71,8 @@ impl<P> Watch<P> {
         self
     }
 
-    /// Sets the lease that the first session is to take over, from a watch before.
+    /// Sets the lease that the first session is to take over, from a watch before. It is offered until a
+    /// session is up, the server answers 409 or 410, or a rejoin begins anew.
     ///
     /// # Defaults
     ///
@@ -95,6 +99,9 @@ where
 
     fn call(&mut self, mut attempt: Attempt<Lease>) -> Self::Future {
         let inherited = self.inherited.clone();
+        if attempt.step == Step::Rejoin {
+            inherited.lock().take();
+        }
         attempt.resume = attempt.resume.or_else(|| inherited.lock().clone());
         let connect = Connect {
             client: self.client.clone(),
@@ -105,9 +112,10 @@ where
         };
         async move {
             let connected = connect.connect(attempt).await;
-            let is_settled = match &connected {
+            let is_settled = match connected.as_ref().map_err(ConnectError::kind) {
                 Ok(_) => true,
-                Err(error) => *error.kind() == ConnectErrorKind::Conflict,
+                Err(ConnectErrorKind::Conflict) => true,
+                Err(kind) => *kind == ConnectErrorKind::Status(StatusCode::GONE),
             };
             if is_settled {
                 inherited.lock().take();

@@ -30,6 +30,8 @@ pub enum ConnectErrorKind {
     Status(StatusCode),
     /// The answer was a success, but no event stream.
     ContentType,
+    /// The answer was an event stream with a `Content-Encoding`, which was not asked for.
+    Encoded,
     /// The stream ended before its hello.
     Ended,
     /// The stream broke off before its hello, or the server sent too much at once.
@@ -104,6 +106,7 @@ impl fmt::Display for ConnectError {
                     None => f.write_str("an answer of no type, not an event stream"),
                 };
             }
+            ConnectErrorKind::Encoded => "an event stream that is encoded",
             ConnectErrorKind::Ended => "the event stream ended before its hello",
             ConnectErrorKind::Broken => "the event stream broke off before its hello",
             ConnectErrorKind::Malformed => "the hello was not understood",

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::{ConnectError, ConnectErrorKind, Exit, Lost};
 use crate::session::{Directive, Outcome};
 
@@ -57,7 +59,8 @@ impl Policy {
         self
     }
 
-    /// Sets how long to wait when something else than a watch answers, such as a captive portal.
+    /// Sets how long to wait when something else than a watch answers, such as a captive portal, or a
+    /// proxy that compresses.
     ///
     /// # Defaults
     ///
@@ -83,11 +86,13 @@ impl Policy {
     /// | outcome | directive | lease |
     /// |---|---|---|
     /// | 401, no request | fail | |
-    /// | 409, also to a heartbeat | retry after `Retry-After`, or 30 s | dropped |
-    /// | an answer that is no event stream | retry after `Retry-After`, or 30 s | kept |
+    /// | 409 | retry after `Retry-After`, or 30 s | dropped |
+    /// | an answer that is no event stream, or an encoded one | retry after `Retry-After`, or 30 s | kept |
+    /// | 410 | retry, not before `Retry-After` | dropped |
     /// | any other failure to connect | retry, not before `Retry-After` | kept |
     /// | the stream ended, was silent, or heartbeats were missed | resume, softly | kept |
     /// | the stream broke off or was malformed | resume, softly, if it was healthy; else retry | kept |
+    /// | 409 to a heartbeat | retry after 30 s, whatever its `Retry-After` says | dropped |
     /// | 410 to a heartbeat | resume, softly | dropped |
     /// | 401 to a heartbeat | fail | |
     /// | it has come to what it was for | finish | |
@@ -107,8 +112,11 @@ impl Policy {
             ConnectErrorKind::Conflict => Directive::retry()
                 .after(told.unwrap_or(self.conflict))
                 .drop_resume(),
-            ConnectErrorKind::ContentType => {
+            ConnectErrorKind::ContentType | ConnectErrorKind::Encoded => {
                 Directive::retry().after(told.unwrap_or(self.content_type))
+            }
+            ConnectErrorKind::Status(StatusCode::GONE) => {
+                Directive::retry().after(told).drop_resume()
             }
             ConnectErrorKind::Status(_)
             | ConnectErrorKind::Ended

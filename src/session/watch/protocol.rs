@@ -18,11 +18,12 @@ pub trait Protocol {
     type Done;
 
     /// The request that opens the watch, which is to take over [`attempt.resume`](Attempt::resume) where
-    /// there is one. `Accept` is set by the watch.
+    /// there is one. `Accept` and `Accept-Encoding` are set by the watch.
     ///
     /// # Errors
     ///
-    /// When there is no such request. The watch is not tried again.
+    /// When there is no such request. With a lease it is asked once more without; if there is none either,
+    /// the watch is not tried again.
     fn open(&self, attempt: &Attempt<Lease>) -> http::Result<Request<()>>;
 
     /// The hello, if this event is that. It is asked until one is; events before it are read over.
@@ -47,11 +48,19 @@ pub trait Protocol {
     /// [`Exit::Malformed`](super::Exit::Malformed).
     fn done(&mut self, event: &Event) -> Result<Option<Self::Done>, BoxError>;
 
-    /// The request that gives the lease back, if the server knows one. It is sent where the program wants
-    /// no more of the watch, or a later one is not to take it over; how it is answered does not matter. A
-    /// lease that a later watch took over meanwhile may be given back too, and is to stay dead.
+    /// The request that gives the lease back, if the server knows one. It is sent by a session that is up
+    /// when the program wants no more of the watch, or when a later one need not take it over; how it is
+    /// answered does not matter.
     ///
-    /// It is not sent after the end: [`Exit::Done`](super::Exit::Done) has the lease for the next watch to
+    /// Only for servers that give each watch a new lease, also one that takes a lease over: an old session
+    /// may give its lease back when the next has taken it over, and if that was the next one's too, it
+    /// would die of it. A lease that was taken over is to stay dead.
+    ///
+    /// A rejoin gives the lease back while the next watch is being opened, so a server may answer that with
+    /// 409, once.
+    ///
+    /// It is not sent where there is no session, as in a shutdown while the supervisor waits or connects,
+    /// nor after the end: [`Exit::Done`](super::Exit::Done) has the lease for the next watch to
     /// [take over](super::Watch::lease).
     fn release(&self, lease: &Lease) -> Option<http::Result<Request<Bytes>>> {
         let _ = lease;

@@ -17,7 +17,8 @@ use crate::BoxError;
 impl<P> Watch<P> {
     /// As [`new`](Self::new), through a client of reqwest, or a layer over one.
     ///
-    /// Its errors name the URL that failed, and with it the lease, if that is where the protocol puts it.
+    /// Its errors are told without the URL, in which the lease may stand. Those of a layer over a client
+    /// may name it.
     pub fn reqwest<S>(client: S, protocol: P) -> Self
     where
         S: Service<Request, Response = Response> + Clone + Send + 'static,
@@ -48,9 +49,20 @@ where
             poll_fn(|cx| service.poll_ready(cx))
                 .await
                 .map_err(Into::into)?;
-            let response = service.call(request).await.map_err(Into::into)?;
+            let response = service
+                .call(request)
+                .await
+                .map_err(|error| nameless(error.into()))?;
             Ok(http::Response::<Body>::from(response).map(incoming))
         }
         .boxed()
+    }
+}
+
+/// The error without the URL, in which the lease may stand.
+fn nameless(error: BoxError) -> BoxError {
+    match error.downcast::<::reqwest::Error>() {
+        Ok(error) => error.without_url().into(),
+        Err(error) => error,
     }
 }

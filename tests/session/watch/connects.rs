@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 use tower_failover::session::{
-    Event,
+    Event, Step,
     watch::{ConnectError, ConnectErrorKind, Lease, Watch, Watching},
 };
 
@@ -26,14 +26,15 @@ async fn the_request_goes_to_the_region_and_asks_for_events() {
     let (client, mut peer) = memory();
     let mut watch = Watch::new(client, RemoteAccess::new("secret"));
     let mut attempt = attempt();
-    attempt.resume = Some(Lease::new("lease-0"));
+    attempt.resume = Some(Lease::new("a lease&0"));
     let _connecting = tokio::spawn(watch.call(attempt));
     let asked = peer.next().await;
     assert_eq!(
         asked.request.uri().to_string(),
-        "https://eu.example.com/watch?protocolVersion=1&previousWatchLeaseId=lease-0"
+        "https://eu.example.com/watch?protocolVersion=1&previousWatchLeaseId=a%20lease%260"
     );
     assert_eq!(asked.request.headers()["accept"], "text/event-stream");
+    assert_eq!(asked.request.headers()["accept-encoding"], "identity");
     let device = &asked.request.headers()["authorization"];
     assert_eq!(device, "DeviceToken secret");
 }
@@ -90,6 +91,46 @@ async fn f22_what_is_no_event_stream_is_refused_and_named() {
     assert!(long.to_string().len() < 200, "{long}");
     for same in ["text/event-stream;charset=utf-8", "Text/Event-Stream ; a=b"] {
         assert!(connect(same).await.is_ok(), "{same}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_encoded_is_refused_at_its_head() {
+    let connect = async |encoding| {
+        let (client, mut peer) = memory();
+        let mut watch = Watch::new(client, RemoteAccess::new("secret"));
+        let connected = tokio::spawn(watch.call(attempt()));
+        let kind = ("content-type", "text/event-stream");
+        let mut stream =
+            (peer.next().await).answer_with(200, &[kind, ("content-encoding", encoding)]);
+        // It stays open.
+        let _ = stream.send_data(hello(SECOND).into()).await;
+        connected.await.unwrap()
+    };
+    for other in ["gzip", "identity, br", ""] {
+        assert_eq!(kind(connect(other).await), ConnectErrorKind::Encoded);
+    }
+    assert!(connect("Identity").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_from_before_is_offered_until_a_rejoin() {
+    let (client, mut peer) = memory();
+    let watch = Watch::new(client, RemoteAccess::new("secret")).lease(Lease::new("before"));
+    for (step, is_offered) in [
+        (Step::First, true),
+        (Step::Retry, true),
+        (Step::Rejoin, false),
+        (Step::Retry, false),
+    ] {
+        let mut attempt = attempt();
+        attempt.step = step;
+        let connected = tokio::spawn(watch.clone().call(attempt));
+        let asked = peer.next().await;
+        let uri = asked.request.uri().to_string();
+        assert_eq!(uri.contains("=before"), is_offered, "{step:?}: {uri}");
+        asked.status(503);
+        assert!(connected.await.unwrap().is_err());
     }
 }
 

@@ -115,6 +115,64 @@ async fn one_that_is_not_answered_within_an_interval_is_missed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_answer_to_one_is_read_to_its_end() {
+    let mut opened = open(SECOND).await;
+    tokio::spawn(comment(opened.stream));
+    let session = tokio::spawn(async move { exit(&mut opened.session).await });
+    let mut answer = opened.peer.next().await.answer(200, "application/json");
+    // While somebody reads.
+    for piece in ["{\"ok\":", " true}"] {
+        sleep(10 * MS).await;
+        send(&mut answer, piece).await;
+    }
+    drop(answer);
+    opened.peer.next().await.status(410);
+    let exit = session.await.unwrap();
+    assert!(matches!(exit, Exit::Heartbeat(Lost::Gone)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_answer_is_not_read_to_its_end() {
+    let mut opened = open(SECOND).await;
+    tokio::spawn(comment(opened.stream));
+    let session = tokio::spawn(async move { exit(&mut opened.session).await });
+    let mut answer = opened.peer.next().await.answer(200, "text/plain");
+    let mut kib = 0;
+    while answer.send_data(vec![b' '; 1024].into()).await.is_ok() {
+        kib += 1;
+        sleep(MS).await;
+    }
+    assert_eq!(kib, 17);
+    opened.peer.next().await.status(410);
+    let exit = session.await.unwrap();
+    assert!(matches!(exit, Exit::Heartbeat(Lost::Gone)));
+}
+
+/// With a body that has no end, and comes slowly.
+fn dripping(asked: Asked, status: u16) {
+    let mut answer = asked.answer(status, "text/plain");
+    tokio::spawn(async move {
+        while answer.send_data(" ".into()).await.is_ok() {
+            sleep(90 * MS).await;
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_holds_up_neither_the_next_one_nor_the_end() {
+    let answers: [fn(Asked); 4] = [
+        |asked| dripping(asked, 200),
+        |asked| dripping(asked, 200),
+        |asked| dripping(asked, 200),
+        |asked| dripping(asked, 410),
+    ];
+    let (times, exit, ended) = beats(answers).await;
+    assert_eq!(times, [1000, 2000, 3000, 4000]);
+    assert!(matches!(exit, Exit::Heartbeat(Lost::Gone)));
+    assert_eq!(ended, 4000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_that_a_sleeping_machine_missed_are_not_made_up_for() {
     let mut opened = open(SECOND).await;
     assert!(is_pending(&mut opened.session));

@@ -114,6 +114,21 @@ async fn a_lease_from_before_that_is_in_conflict_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_lease_from_before_that_is_dead_is_dropped() {
+    let server = server().await;
+    let dead = Fault::First(1, Box::new(Fault::Status(410)));
+    server.region().set_at(WatchServer::WATCH, dead).await;
+    let handle = start(
+        std::slice::from_ref(&server),
+        watch().lease(Lease::new("dead")),
+    );
+    healthy(&handle, 1).await;
+    let seen = server.seen();
+    assert_eq!(seen.gets.len(), 2);
+    assert_eq!(previous(&seen), [None]);
+}
+
+#[tokio::test]
 async fn devices_do_not_meet() {
     let server = server().await;
     let first = start(std::slice::from_ref(&server), watch());

@@ -71,12 +71,17 @@ impl Peer {
 impl Asked {
     /// Answers with this status, this content type and a stream of what is to come.
     pub(super) fn answer(self, status: u16, content_type: &str) -> Stream {
+        self.answer_with(status, &[("content-type", content_type)])
+    }
+
+    /// Answers with this status, these headers and a stream of what is to come.
+    pub(super) fn answer_with(self, status: u16, headers: &[(&str, &str)]) -> Stream {
         let (stream, body) = Channel::new(64);
-        let response = Response::builder()
-            .status(status)
-            .header("content-type", content_type)
-            .body(body);
-        self.answer.send_response(response.unwrap());
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        self.answer.send_response(response.body(body).unwrap());
         stream
     }
 
