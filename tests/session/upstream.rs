@@ -11,7 +11,9 @@
 //! | S06, S08, S17, S19-S22 | [`video::excluded`]; `OnConnect` also in `session::course` |
 //! | S23-S31, S33 | the classifier in [`video`], [`video::moves`] |
 //! | S32, S34-S45 | [`video::rejoin`] |
-//! | F01, F02; F03-F18 | [`watch`]; [`watch::next`] |
+//! | F01, F02; F03-F18 | [`watch`]; [`watch::next`], and the rows in `crate::watch::policy` |
+//! | F19-F29 | `crate::watch::{connects, sessions}` |
+//! | F30-F39 | the parser of `session::watch` |
 //! | M01, M03, M09 | `session::settings` |
 //! | M02, M22, M25 | the `settings` tests; of M25 the floor in `session::course` |
 //! | M04-M08, M32-M37 | [`media::ends`] |
