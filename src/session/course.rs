@@ -181,7 +181,11 @@ impl Course {
             Urgency::Kick if wish.is_none() => Duration::ZERO,
             _ => self.pace.wait(&self.limits.backoff, step, wish, draw),
         };
-        let wait = self.fitting(wait, wish, now)?;
+        let wait = match urgency {
+            // What is not given up has no end for the wait to be cut to.
+            Urgency::Covered => wait,
+            _ => self.fitting(wait, wish, now)?,
+        };
 
         let is_worn_out = self.is_worn_out(at);
         let reached = self.escalated(step, directive, is_worn_out, after(now, wait));
