@@ -48,7 +48,7 @@ pub(super) struct Times {
     pub(super) attempt_timeout: Duration,
     pub(super) give_up_after: Option<Duration>,
     pub(super) exclusion_ttl: Duration,
-    drain: Duration,
+    pub(super) drain: Duration,
     close_timeout: Duration,
     pub(super) closing: Duration,
 }
